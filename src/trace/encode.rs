@@ -32,10 +32,9 @@ pub trait Ring {
     fn block(&self) -> &Block;
 }
 
-/// What all events begin with, and where they go.
-pub(super) struct Head<'a> {
-    pub(super) ring: &'a mut dyn Ring,
-    pub(super) now: Moment,
+/// What an event is, and the connection that it is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject {
     pub(super) kind: Kind,
     pub(super) connection: Number,
 }
@@ -48,6 +47,8 @@ pub struct Encoder {
     /// The wall clock less the monotonic clock.
     wall_offset: u64,
     used: usize,
+    /// Of the next event.
+    now: u64,
     /// Of the event before.
     time: u64,
     connection: Number,
@@ -58,7 +59,7 @@ impl Encoder {
     pub fn new(pid: u32, shard: u16, wall: u64, now: Moment) -> Encoder {
         let wall_offset = wall.wrapping_sub(now.as_nanos());
         let header = Header { pid, shard, ..Header::default() };
-        Encoder { header, wall_offset, used: PAYLOAD_BYTES, time: 0, connection: 0 }
+        Encoder { header, wall_offset, used: PAYLOAD_BYTES, now: 0, time: 0, connection: 0 }
     }
 
     /// The same for a trace that may have events with payload.
@@ -78,6 +79,12 @@ impl Encoder {
         self.header.requests
     }
 
+    /// Has the next event have this time. A clock that went back counts as one that stood.
+    #[inline(always)]
+    pub(super) fn set_time(&mut self, now: Moment) {
+        self.now = now.as_nanos();
+    }
+
     /// Has the next event begin a block.
     pub fn end_block(&mut self) {
         self.used = PAYLOAD_BYTES;
@@ -86,40 +93,66 @@ impl Encoder {
     /// Writes an event that happened at `now`. A clock that went back counts as one that stood. An
     /// [`Event::Imported`] has no place in a ring and is left out.
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
-        let Some(kind) = event.kind() else { return };
-        let connection = event.connection().unwrap_or(self.connection);
-        let mut head = Head { ring, now, kind, connection };
+        self.set_time(now);
+        let about = |kind, connection| Subject { kind, connection };
         match *event {
-            Event::TurnBegan { events, waited } => self.put(head, &[events.into(), waited]),
-            Event::Ready { bits, is_stale, .. } => self.ready(head, bits, is_stale),
-            Event::Visit { cause, .. } => self.put(head, &[cause.code().into()]),
-            Event::Received { asked, moved, end, .. } => self.received(head, asked, moved, end),
-            Event::Served { count, left, reply, cause, .. } => {
-                self.served(head, count, left, reply, cause);
+            Event::TurnBegan { events, waited } => {
+                let subject = about(Kind::TurnBegan, self.connection);
+                self.put(ring, subject, &[events.into(), waited]);
             }
-            Event::Sent { moved, left, end, request, cause, .. } => {
-                self.sent(head, moved, left, end, (request, cause));
+            Event::Ready { connection, bits, is_stale } => {
+                self.ready(ring, about(Kind::Ready, connection), bits, is_stale);
             }
-            Event::Settled { inbound, outbound, ready, queued, unparsed, unsent, work, .. } => {
+            Event::Visit { connection, cause } => {
+                self.put(ring, about(Kind::Visit, connection), &[cause.code().into()]);
+            }
+            Event::Received { connection, asked, moved, end } => {
+                self.received(ring, about(Kind::Received, connection), asked, moved, end);
+            }
+            Event::Served { connection, count, left, reply, cause, .. } => {
+                self.served(ring, about(Kind::Served, connection), count, left, reply, cause);
+            }
+            Event::Sent { connection, moved, left, end, request, cause } => {
+                let subject = about(Kind::Sent, connection);
+                self.sent(ring, subject, moved, left, end, (request, cause));
+            }
+            Event::Settled {
+                connection,
+                inbound,
+                outbound,
+                ready,
+                queued,
+                unparsed,
+                unsent,
+                work,
+            } => {
                 let (states, waiting) = ((inbound, outbound), (unparsed, unsent));
-                self.settled(head, Settled { states, ready, queued, waiting, work });
+                let settled = Settled { states, ready, queued, waiting, work };
+                self.settled(ring, about(Kind::Settled, connection), settled);
             }
             Event::TurnEnded { visits, queued, next } => {
+                let subject = about(Kind::TurnEnded, self.connection);
                 let (visits, queued) = (visits.into(), queued.into());
                 match next {
-                    Next::Poll => self.put(head, &[visits, queued, 0]),
-                    Next::WaitFor(nanos) => self.put(head, &[visits, queued, 1, nanos]),
-                    Next::Wait => self.put(head, &[visits, queued, 2]),
-                    Next::Stop => self.put(head, &[visits, queued, 3]),
+                    Next::Poll => self.put(ring, subject, &[visits, queued, 0]),
+                    Next::WaitFor(nanos) => self.put(ring, subject, &[visits, queued, 1, nanos]),
+                    Next::Wait => self.put(ring, subject, &[visits, queued, 2]),
+                    Next::Stop => self.put(ring, subject, &[visits, queued, 3]),
                 }
             }
-            _ => {
-                let out = self.begin(&mut head);
-                self.used = rare_fields(out, event).commit();
-                let is_cause = matches!(event, Event::TimerFired { .. } | Event::Accepted { .. });
-                self.count_causes(u64::from(is_cause));
-            }
+            _ => self.write_rare(ring, event),
         }
+    }
+
+    /// An event that not every request has.
+    #[inline(never)]
+    fn write_rare(&mut self, ring: &mut dyn Ring, event: &Event) {
+        let Some(kind) = event.kind() else { return };
+        let connection = event.connection().unwrap_or(self.connection);
+        let out = self.begin(ring, Subject { kind, connection });
+        self.used = rare_fields(out, event).commit();
+        let is_cause = matches!(event, Event::TimerFired { .. } | Event::Accepted { .. });
+        self.count_causes(u64::from(is_cause));
     }
 
     /// Writes an event whose fields are numbers, or bytes below 128, which look the same.
@@ -128,22 +161,35 @@ impl Encoder {
     /// is less the instructions than to fetch them from memory: the kernel has used the processor's
     /// cache since the last event. So this is one piece of code, for all of them.
     #[inline(never)]
-    pub(super) fn put(&mut self, mut head: Head<'_>, fields: &[u64]) {
-        let out = self.begin(&mut head);
+    pub(super) fn put(&mut self, ring: &mut dyn Ring, subject: Subject, fields: &[u64]) {
+        let out = self.begin(ring, subject);
         self.used = fields.iter().fold(out, |out, field| out.number(*field)).commit();
     }
 
     /// An [`Event::Ready`].
     #[inline]
-    pub(super) fn ready(&mut self, head: Head<'_>, bits: Readiness, is_stale: bool) {
+    pub(super) fn ready(
+        &mut self,
+        ring: &mut dyn Ring,
+        subject: Subject,
+        bits: Readiness,
+        is_stale: bool,
+    ) {
         let byte = bits.code() | if is_stale { STALE } else { 0 };
-        self.put(head, &[byte.into()]);
+        self.put(ring, subject, &[byte.into()]);
         self.count_causes(u64::from(!is_stale));
     }
 
     /// An [`Event::Received`].
     #[inline]
-    pub(super) fn received(&mut self, head: Head<'_>, asked: u32, moved: u32, end: RecvEnd) {
+    pub(super) fn received(
+        &mut self,
+        ring: &mut dyn Ring,
+        subject: Subject,
+        asked: u32,
+        moved: u32,
+        end: RecvEnd,
+    ) {
         let (code, errno) = match end {
             RecvEnd::Short => (0, None),
             RecvEnd::Full => (1, None),
@@ -156,17 +202,27 @@ impl Encoder {
         let code: u8 = code | if room.is_none() { HAD_USUAL_ROOM } else { 0 };
         let (code, moved) = (code.into(), moved.into());
         match (room.map(u64::from), errno.map(u64::from)) {
-            (None, None) => self.put(head, &[code, moved]),
-            (Some(more), None) | (None, Some(more)) => self.put(head, &[code, moved, more]),
-            (Some(room), Some(errno)) => self.put(head, &[code, moved, room, errno]),
+            (None, None) => self.put(ring, subject, &[code, moved]),
+            (Some(more), None) | (None, Some(more)) => {
+                self.put(ring, subject, &[code, moved, more])
+            }
+            (Some(room), Some(errno)) => self.put(ring, subject, &[code, moved, room, errno]),
         }
     }
 
     /// An [`Event::Served`].
     #[inline]
-    pub(super) fn served(&mut self, head: Head<'_>, count: u32, left: u32, reply: u32, cause: u64) {
+    pub(super) fn served(
+        &mut self,
+        ring: &mut dyn Ring,
+        subject: Subject,
+        count: u32,
+        left: u32,
+        reply: u32,
+        cause: u64,
+    ) {
         let cause = self.header.causes.wrapping_sub(cause);
-        self.put(head, &[count.into(), left.into(), reply.into(), cause]);
+        self.put(ring, subject, &[count.into(), left.into(), reply.into(), cause]);
         self.header.requests = self.header.requests.wrapping_add(u64::from(count));
     }
 
@@ -174,7 +230,8 @@ impl Encoder {
     #[inline]
     pub(super) fn sent(
         &mut self,
-        head: Head<'_>,
+        ring: &mut dyn Ring,
+        subject: Subject,
         moved: u32,
         left: u32,
         end: SendEnd,
@@ -191,41 +248,47 @@ impl Encoder {
         let cause = self.header.causes.wrapping_sub(cause);
         let (moved, left) = (moved.into(), left.into());
         match errno {
-            None => self.put(head, &[code, moved, left, request, cause]),
-            Some(errno) => self.put(head, &[code, moved, left, errno.into(), request, cause]),
+            None => self.put(ring, subject, &[code, moved, left, request, cause]),
+            Some(errno) => {
+                self.put(ring, subject, &[code, moved, left, errno.into(), request, cause])
+            }
         }
     }
 
     /// An [`Event::Settled`].
     #[inline]
-    pub(super) fn settled(&mut self, head: Head<'_>, settled: Settled) {
+    pub(super) fn settled(&mut self, ring: &mut dyn Ring, subject: Subject, settled: Settled) {
         let Settled { states: (inbound, outbound), ready, queued, waiting, work } = settled;
         let (states, reason) = states_code(inbound, outbound);
         let ready = (ready.code() | queued.code() << 3).into();
         let (states, unparsed, unsent) = (states.into(), waiting.0.into(), waiting.1.into());
         let work = work.into();
         match reason {
-            None => self.put(head, &[states, ready, unparsed, unsent, work]),
+            None => self.put(ring, subject, &[states, ready, unparsed, unsent, work]),
             Some(reason) => {
-                self.put(head, &[states, reason.code().into(), ready, unparsed, unsent, work]);
+                self.put(
+                    ring,
+                    subject,
+                    &[states, reason.code().into(), ready, unparsed, unsent, work],
+                );
             }
         }
     }
 
     /// Writes what all events begin with. What is in the block's header must not be counted before.
-    #[inline]
-    fn begin<'a>(&mut self, head: &'a mut Head<'_>) -> Writer<'a> {
-        let Head { ring, now, kind, connection } = head;
-        let (now, connection) = (now.as_nanos(), *connection);
+    #[inline(always)]
+    fn begin<'a>(&mut self, ring: &'a mut dyn Ring, subject: Subject) -> Writer<'a> {
+        let Subject { kind, connection } = subject;
+        let now = self.now;
         if self.used + MOST > PAYLOAD_BYTES {
-            self.begin_block(*ring, now);
+            self.begin_block(ring);
         }
         let passed = now.saturating_sub(self.time);
         let other = connection.wrapping_sub(self.connection);
         let time_passed = if passed > 0 { TIME_PASSED } else { 0 };
         let is_other = if other != 0 { OTHER_CONNECTION } else { 0 };
         let mut out = Writer::new(ring.block(), self.used);
-        out = out.byte(*kind as u8 | time_passed | is_other);
+        out = out.byte(kind as u8 | time_passed | is_other);
         if passed > 0 {
             self.time = now;
             out = out.number(passed);
@@ -239,8 +302,8 @@ impl Encoder {
 
     #[cold]
     #[inline(never)]
-    fn begin_block(&mut self, ring: &mut dyn Ring, now: u64) {
-        self.time = self.time.max(now);
+    fn begin_block(&mut self, ring: &mut dyn Ring) {
+        self.time = self.time.max(self.now);
         self.header.sequence = self.header.sequence.wrapping_add(1);
         self.header.time = self.time;
         self.header.wall = self.time.wrapping_add(self.wall_offset);
@@ -255,7 +318,6 @@ impl Encoder {
     }
 }
 
-/// The fields of an event that not every request has.
 fn rare_fields<'a>(out: Writer<'a>, event: &Event) -> Writer<'a> {
     match *event {
         Event::TimerFired { deadline, .. } => out.byte(deadline.code()),

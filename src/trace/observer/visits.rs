@@ -4,7 +4,7 @@ use super::{Recorder, Recording};
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::readiness::Readiness;
 use crate::trace::codes::Code;
-use crate::trace::encode::{Encoder, Head};
+use crate::trace::encode::{Encoder, Ring, Subject};
 use crate::trace::event::{Event, Queued, RecvEnd, SendEnd, StallCause, VisitCause};
 use crate::trace::wire::Kind;
 
@@ -24,18 +24,20 @@ pub struct Settled {
 }
 
 impl Recorder {
-    /// What an event about the connection that is visited begins with.
+    /// What an event about the connection that is visited needs: what writes it and where, and what
+    /// it is about.
     #[inline(always)]
-    fn head(&mut self, kind: Kind) -> (&mut Encoder, Head<'_>) {
-        let (now, connection) = (self.now, self.connection());
+    fn about(&mut self, kind: Kind) -> (&mut Encoder, &mut dyn Ring, Subject) {
+        let subject = Subject { kind, connection: self.connection() };
         let Recording { ring, encoder, .. } = &mut self.recording;
-        (encoder, Head { ring: &mut **ring, now, kind, connection })
+        encoder.set_time(self.now);
+        (encoder, &mut **ring, subject)
     }
 
     /// Its visit began.
     pub fn visit_began(&mut self, cause: VisitCause) {
-        let (encoder, head) = self.head(Kind::Visit);
-        encoder.put(head, &[cause.code().into()]);
+        let (encoder, ring, subject) = self.about(Kind::Visit);
+        encoder.put(ring, subject, &[cause.code().into()]);
         let connection = self.connection();
         self.tell_if_asked(|| Event::Visit { connection, cause });
     }
@@ -43,8 +45,8 @@ impl Recorder {
     /// recv(2) was called for it.
     pub fn received(&mut self, asked: u32, moved: u32, end: RecvEnd) {
         self.tick_if_long(moved);
-        let (encoder, head) = self.head(Kind::Received);
-        encoder.received(head, asked, moved, end);
+        let (encoder, ring, subject) = self.about(Kind::Received);
+        encoder.received(ring, subject, asked, moved, end);
         let connection = self.connection();
         self.tell_if_asked(|| Event::Received { connection, asked, moved, end });
     }
@@ -54,8 +56,8 @@ impl Recorder {
         self.tick_if_long(moved);
         let lane = self.lane(self.current);
         let (request, cause) = lane.map_or((0, 0), |lane| (lane.request, lane.cause));
-        let (encoder, head) = self.head(Kind::Sent);
-        encoder.sent(head, moved, left, end, (request, cause));
+        let (encoder, ring, subject) = self.about(Kind::Sent);
+        encoder.sent(ring, subject, moved, left, end, (request, cause));
         let connection = self.connection();
         self.tell_if_asked(|| Event::Sent { connection, moved, left, end, request, cause });
     }
@@ -63,8 +65,8 @@ impl Recorder {
     /// Its visit ended, and it stays.
     pub fn settled(&mut self, settled: Settled) {
         self.tick();
-        let (encoder, head) = self.head(Kind::Settled);
-        encoder.settled(head, settled);
+        let (encoder, ring, subject) = self.about(Kind::Settled);
+        encoder.settled(ring, subject, settled);
         let connection = self.connection();
         self.tell_if_asked(|| {
             let Settled { states: (inbound, outbound), ready, queued, waiting, work } = settled;
@@ -100,8 +102,8 @@ impl Recorder {
             }
             lane.cause
         });
-        let (encoder, head) = self.head(Kind::Served);
-        encoder.served(head, count, left, reply, cause);
+        let (encoder, ring, subject) = self.about(Kind::Served);
+        encoder.served(ring, subject, count, left, reply, cause);
         let connection = self.connection();
         self.tell_if_asked(|| Event::Served { connection, count, last, left, reply, cause });
     }
