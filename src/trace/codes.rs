@@ -91,8 +91,8 @@ impl Code for Readiness {
     }
 }
 
-/// The state of both directions: input in bits 0 and 1, output in bits 2 to 4; and the reason, which
-/// a second byte tells, if the output has one.
+/// The state of both directions: input in bits 0 and 1, output in bits 2 to 4; and the reason, if
+/// the output has one: a second byte tells it.
 #[inline(always)]
 pub(super) fn states_code(inbound: Inbound, outbound: Outbound) -> (u8, Option<CloseReason>) {
     let (kind, reason) = match outbound {

@@ -85,7 +85,7 @@ impl Recorder {
         });
     }
 
-    /// Its timer will fire after so many nanoseconds.
+    /// Its timer will fire `after` nanoseconds from now.
     #[cold]
     pub fn timer_armed(&mut self, deadline: Deadline, after: u64) {
         let connection = self.connection();
