@@ -136,6 +136,8 @@ fn client() -> Client {
     Client {
         cpu_s: 3.1,
         cpu_share: 0.31,
+        cpu_busy_wait_s: Some(0.0),
+        cpu_work_share: Some(0.31),
         cpu_wait_s: 0.02,
         stalled_s: 0.0,
         bottleneck: false,

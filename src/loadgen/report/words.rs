@@ -270,9 +270,11 @@ pub(crate) fn generator(report: &Report) -> Vec<String> {
         "" => String::new(),
         verdict => format!("; {verdict}"),
     };
+    let (share, work) = (rounded(client.cpu_share), rounded(client.work_share()));
+    let work =
+        if work == share { String::new() } else { format!(" ({work} without busy-waiting)") };
     lines.push(format!(
-        "{} of a CPU, loop lag p99 {}, max {}{verdict}",
-        rounded(client.cpu_share),
+        "{share} of a CPU{work}, loop lag p99 {}, max {}{verdict}",
         micros(client.loop_lag_us_p99),
         micros(client.loop_lag_us_max),
     ));

@@ -240,6 +240,7 @@ impl Finder<'_> {
             latency_us: report.latency_us,
             errors_share: failed_share(report),
             client_cpu_share: report.client.cpu_share,
+            client_work_share: report.client.cpu_work_share,
             server_cpu_share: report.server.as_ref().and_then(|server| server.cpu_share),
             outcome: match misses.is_empty() {
                 // Whatever the client lacked, so much was held.

@@ -20,6 +20,7 @@ fn rung(load: u64, p99: f64, held: bool) -> Rung {
         },
         errors_share: 0.0,
         client_cpu_share: 0.25,
+        client_work_share: None,
         server_cpu_share: None,
         outcome: if held { Outcome::Held } else { Outcome::Missed },
         misses: if held { Vec::new() } else { vec![format!("p99 < 5 ms: it was {p99} µs")] },

@@ -20,6 +20,7 @@ fn counters(requests: u64, delayed: u64, delay: Duration) -> Counters {
 fn calm() -> ClientLoad {
     ClientLoad {
         cpu_share: 0.06,
+        work_share: 0.06,
         waited: Duration::ZERO,
         stopped: Duration::ZERO,
         machine_busy: Some(0.4),
