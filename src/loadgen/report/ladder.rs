@@ -107,8 +107,8 @@ pub struct Rung {
     pub at_s: f64,
     /// Length of the measured part, in seconds.
     pub duration_s: f64,
-    /// Throughput: answers per second.
-    pub throughput: f64,
+    /// Throughput: answers per second; absent if it is unknown, as in a report.
+    pub throughput: Option<f64>,
     /// Connections served.
     pub connections: u64,
     /// Latency.
@@ -208,7 +208,7 @@ impl Ladder {
                 Outcome::Held => Severity::Good,
                 Outcome::Missed => Severity::Bad,
             };
-            let mut cells = vec![count(rung.load), rate(rung.throughput)];
+            let mut cells = vec![count(rung.load), rung.throughput.map_or_else(unknown, rate)];
             cells.extend(figures.iter().map(time));
             let client = rung.client_work_share.unwrap_or(rung.client_cpu_share);
             cells.extend([percent(rung.errors_share), percent(client)]);

@@ -74,6 +74,7 @@ impl BusyWait {
         if let Doing::TurningIdly(since) = self.doing {
             self.waited.add(now.since(since));
         }
-        self.doing = if sleeps { Doing::Other } else { Doing::Looking(now, moment) };
+        let waits = !sleeps && now < moment;
+        self.doing = if waits { Doing::Looking(now, moment) } else { Doing::Other };
     }
 }

@@ -16,6 +16,9 @@ mod capacity;
 mod client;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 /// The report of a run of `plan`.
 pub(super) fn report(
     plan: &Plan,
@@ -139,7 +142,7 @@ fn achieved(
         tls: handshakes.map(|Handshakes { all, resumed, measured }| TlsAchieved {
             handshakes: all,
             resumed,
-            handshakes_per_s: measured as f64 / elapsed_s.max(f64::MIN_POSITIVE),
+            handshakes_per_s: per_second(measured, elapsed_s),
         }),
         connect_elapsed_s: opening.as_secs_f64(),
         outage_s: counters.outage.as_secs_f64(),

@@ -30,6 +30,16 @@ fn looks_and_turns_without_an_event_are_busy_waiting_until_the_moment_comes() {
 }
 
 #[test]
+fn a_loop_that_is_behind_does_not_wait() {
+    let mut wait = BusyWait::default();
+    wait.turn_ended(at(100), at(100), AWAKE);
+    wait.turn_began(at(102), false);
+    wait.turn_ended(at(90), at(110), AWAKE);
+    wait.turn_began(at(112), false);
+    assert_eq!(wait.waited().so_far(), us(0));
+}
+
+#[test]
 fn a_look_that_finds_an_event_is_work_as_in_a_loop_that_sleeps() {
     let mut wait = BusyWait::default();
     wait.turn_ended(at(200), at(100), AWAKE);
