@@ -1,8 +1,8 @@
 //! For how long a thread has busy-waited: it was awake, and found nothing to do.
 //!
 //! The loop reads its clock twice a turn anyway, and nothing else is read here. So the thread may
-//! have lost some of the time to other processes. No look for events takes long; where one does, the
-//! thread was not running, and that part is left out.
+//! have lost some of the time to other processes. No look for events takes long; where one does,
+//! the thread was not running, and that part is left out.
 //!
 //! Invariant: what is counted was spent between a turn that left nothing to do and one that has an
 //! event, or whose moment has come.

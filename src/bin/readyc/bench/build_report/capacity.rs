@@ -9,8 +9,8 @@ use std::time::Duration;
 #[cfg(test)]
 pub(super) mod tests;
 
-/// Why `workers`, which worked for `work` in all (processor time without busy-waiting), could not have kept the rate even if each had had a
-/// processor to itself; `None` if they could, or if they did.
+/// Why `workers`, which used `work` in all without busy-waiting, could not have kept the rate even
+/// if each had had a processor to itself; `None` if they could, or if they did.
 pub(super) fn beyond(
     plan: &Plan,
     counters: &Counters,
