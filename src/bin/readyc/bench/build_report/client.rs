@@ -107,8 +107,8 @@ impl Facts<'_> {
             let more = self.more_workers().unwrap_or("use a lower rate, or another machine");
             return Some(format!("readyc cannot keep this rate: {beyond}; {used} ({more})"));
         }
-        // In an open loop most of that may be busy-waiting, and what a worker could send follows from
-        // its work for each request.
+        // In an open loop most of that may be busy-waiting, and what a worker could send follows
+        // from its work for each request.
         if self.plan.is_open_loop() || self.load.cpu_share < FULL {
             return None;
         }
