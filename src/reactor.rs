@@ -23,7 +23,7 @@
 //! Invariant: the loop ends only because the handler says so or epoll itself fails. A signal that
 //! interrupts epoll_wait (mio does not retry it) is a turn without events.
 
-pub use exact_timer::Processor;
+pub use exact_timer::{BusyWaited, Processor};
 pub use net::MioNet;
 pub use signal_queue::unblock_stopping_signals;
 pub use watching::Inputs;
@@ -135,6 +135,9 @@ impl Reactor {
             self.poll_events(timeout)?;
             let first_wakeup = self.deliver(handler);
             let now = self.now();
+            if let Some(timer) = &mut self.exact_timer {
+                timer.turn_began(now, !self.events.is_empty());
+            }
             let next = handler.end_turn(now);
             let ended = self.now();
             // Events are only noted, which takes no time; what wakeups ask for may.

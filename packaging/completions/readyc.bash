@@ -189,7 +189,7 @@ _readyc() {
             return 0
             ;;
         readyc__subcmd__bench)
-            opts="-c -I -n -d -R -P -s -t -j -q -h --connections --idle --requests --duration --rate --step --pipeline --warmup --goal --find --find-time --size --mix --key --plain --send --expect --expect-bytes --until --greeting --greeting-bytes --greeting-until --no-verify --seed --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --connect-rate --connect-parallel --source --lifetime --close --no-reconnect --backoff --give-up-after --probe --no-probe --herd --storm --slow-readers --slow-writers --slow-rate --workers --force --server-pid --no-server-stats --json --csv --hdr --html --latency --progress --quiet --help"
+            opts="-c -I -n -d -R -P -s -t -j -q -h --connections --idle --requests --duration --rate --step --pipeline --warmup --goal --find --find-time --size --mix --key --plain --send --expect --expect-bytes --until --greeting --greeting-bytes --greeting-until --no-verify --seed --server --connect-timeout --timeout --tls --ca --cert --tls-key --servername --connect-rate --connect-parallel --source --lifetime --close --no-reconnect --backoff --give-up-after --probe --no-probe --herd --storm --slow-readers --slow-writers --slow-rate --workers --no-busy-wait --force --server-pid --no-server-stats --json --csv --hdr --html --latency --progress --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -189,6 +189,7 @@ complete -c readyc -n "__fish_readyc_using_subcommand bench" -l tls -d 'Encrypt 
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l no-reconnect -d 'Do not reopen lost connections'
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l probe -d 'Probe idle connections with --send'
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l no-probe -d 'Do not probe idle connections'
+complete -c readyc -n "__fish_readyc_using_subcommand bench" -l no-busy-wait -d 'Sleep until intended times: less CPU, sent later'
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l force -d 'Run although limits of this machine are too low'
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l no-server-stats -d 'Do not ask the server for STATS'
 complete -c readyc -n "__fish_readyc_using_subcommand bench" -l latency -d 'Print the latency distribution in detail'

@@ -26,6 +26,8 @@ pub struct Plan {
     pub greeting: Option<Answer>,
     /// When requests are sent.
     pub pace: Pace,
+    /// Whether an open loop may busy-wait for intended times: look for events without sleeping.
+    pub busy_wait: bool,
     /// Requests in flight at once on a connection, at least one.
     pub pipeline: usize,
     /// When the run ends.

@@ -189,12 +189,19 @@ pub struct Asked {
     pub storm_s: Option<f64>,
     /// Seconds after which a request counts as unanswered.
     pub timeout_s: f64,
+    /// Whether workers may busy-wait for intended times. Earlier versions always did.
+    #[serde(default = "yes")]
+    pub busy_wait: bool,
     /// Whether replies are verified.
     pub verify: bool,
     /// What asks idle connections whether they are served: `echo`, `request`, or `off`. Empty in
     /// [`OLDER_SCHEMA`], where nothing did.
     #[serde(default)]
     pub probe: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How a report calls the workload that has no answers.

@@ -27,6 +27,7 @@ pub(super) fn plan() -> Plan {
         workload: framed_echo(Sizes::fixed(64)),
         greeting: None,
         pace: Pace::Closed,
+        busy_wait: true,
         pipeline: 1,
         until: StopCondition { requests: None, duration: None },
         warmup: Duration::ZERO,

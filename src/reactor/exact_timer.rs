@@ -17,10 +17,16 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+pub use busy_wait::BusyWaited;
+
+use busy_wait::BusyWait;
+
+mod busy_wait;
+
 #[cfg(test)]
 mod tests;
 
-/// Whether others need the processor on which the thread looks for events without waiting.
+/// Whether others need the processor on which the thread busy-waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Processor {
     /// There is one for this thread alone.
@@ -33,21 +39,34 @@ pub enum Processor {
 #[derive(Debug)]
 pub(super) struct ExactTimer {
     timer: TimerFd,
-    lead: Lead,
+    /// `None` if the thread sleeps until each moment.
+    lead: Option<Lead>,
     /// When the timer expires, while it is set.
     expires: Option<Moment>,
+    busy_wait: BusyWait,
 }
 
 impl ExactTimer {
-    /// A timer that is not set.
+    /// A timer that is not set. The thread busy-waits on a processor like `processor`, if at all.
     ///
     /// # Errors
     ///
     /// When the system has no descriptor for timerfd_create(2).
-    pub(super) fn new(processor: Processor) -> io::Result<ExactTimer> {
+    pub(super) fn new(processor: Option<Processor>) -> io::Result<ExactTimer> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        Ok(ExactTimer { timer, lead: Lead::new(processor), expires: None })
+        let lead = processor.map(Lead::new);
+        Ok(ExactTimer { timer, lead, expires: None, busy_wait: BusyWait::default() })
+    }
+
+    /// What tells for how long the thread has busy-waited.
+    pub(super) fn busy_waited(&self) -> BusyWaited {
+        self.busy_wait.waited()
+    }
+
+    /// A turn of the loop begins at `now`, with events or none.
+    pub(super) fn turn_began(&mut self, now: Moment, has_events: bool) {
+        self.busy_wait.turn_began(now, has_events);
     }
 
     /// What is registered with epoll.
@@ -66,7 +85,12 @@ impl ExactTimer {
         moment: Moment,
         now: Moment,
     ) -> io::Result<Option<Duration>> {
-        let Some(sleep) = self.lead.sleep(moment, now) else {
+        let sleep = match &mut self.lead {
+            Some(lead) => lead.sleep(moment, now),
+            None => Some(moment.since(now)).filter(|sleep| !sleep.is_zero()),
+        };
+        self.busy_wait.turn_ended(moment, now, sleep.is_some());
+        let Some(sleep) = sleep else {
             self.expires = None;
             return Ok(Some(Duration::ZERO));
         };
@@ -79,8 +103,10 @@ impl ExactTimer {
 
     /// The timer woke the thread, which runs at `now`.
     pub(super) fn woke(&mut self, now: Moment) {
-        if let Some(expires) = self.expires.take() {
-            self.lead.learn(now.since(expires));
+        if let Some(expires) = self.expires.take()
+            && let Some(lead) = &mut self.lead
+        {
+            lead.learn(now.since(expires));
         }
     }
 }

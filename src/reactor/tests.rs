@@ -1,7 +1,7 @@
 //! The reactor on real sockets of the loopback interface, real signals, and a real thread.
 
-use super::Reactor;
 use super::listener::Listener;
+use super::{Processor, Reactor};
 use crate::handlers::Service;
 use crate::handlers::daytime::DateCache;
 use crate::io::clock::Moment;
@@ -343,6 +343,41 @@ fn field_server_20_what_is_waited_for_is_no_part_of_a_turn() {
     assert!(sleeper.turns.iter().all(|(began, ended)| began <= ended), "{:?}", sleeper.turns);
     assert!(sleeper.turns.is_sorted(), "{:?}", sleeper.turns);
     assert!(first.1 < moment && last.0 >= moment, "{first:?}, {last:?}, {moment:?}");
+}
+
+/// Waits for many moments, too near to sleep until.
+struct NearMoments {
+    left: u32,
+    moment: Moment,
+}
+
+impl EventHandler for NearMoments {
+    fn on_ready(&mut self, token: Token, _: Readiness) {
+        panic!("nothing is registered as {token:?}");
+    }
+
+    fn end_turn(&mut self, now: Moment) -> LoopControl {
+        if now >= self.moment {
+            self.left -= 1;
+            self.moment = now + Duration::from_micros(100);
+        }
+        if self.left == 0 { LoopControl::Stop } else { LoopControl::WaitUntil(self.moment) }
+    }
+}
+
+#[test]
+fn a_loop_busy_waits_only_where_it_is_to_wait_exactly_and_may() {
+    let waited = |busy_wait_on| {
+        let (mut reactor, _) = reactor_and_net();
+        let waited = reactor.wait_exactly(busy_wait_on).expect("there are descriptors");
+        let mut handler = NearMoments { left: 100, moment: Moment::START };
+        reactor.run(&mut handler).expect("epoll works");
+        assert!(waited.so_far() <= reactor.now().since(Moment::START));
+        waited.so_far()
+    };
+    assert!(waited(Some(Processor::Own)) > Duration::ZERO);
+    assert!(waited(Some(Processor::Shared)) > Duration::ZERO);
+    assert_eq!(waited(None), Duration::ZERO);
 }
 
 /// Takes a wakeup at one moment, and its turn at a later one.

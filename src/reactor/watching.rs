@@ -1,6 +1,6 @@
 //! What wakes the loop beside sockets: signals, an exact timer, pipes from other processes.
 
-use super::exact_timer::{ExactTimer, Processor};
+use super::exact_timer::{BusyWaited, ExactTimer, Processor};
 use super::signal_queue::SignalQueue;
 use super::{INPUT, Reactor, SIGNALS, TIMER};
 #[cfg(doc)]
@@ -58,18 +58,21 @@ impl Reactor {
 
     /// From now on [`LoopControl::WaitUntil`] is kept to some microseconds. epoll_wait(2) counts
     /// whole milliseconds; timerfd_create(2) counts nanoseconds and, unlike the timeouts of other
-    /// calls, is not put off by the thread's timer slack. It costs a system call a wait, and some
-    /// CPU time right before each moment: `processor` tells how much there may be.
+    /// calls, is not put off by the thread's timer slack. It costs a system call a wait. Right
+    /// before each moment the thread busy-waits on a processor like `processor`; with `None` it
+    /// sleeps, and is woken late by some tens of microseconds. Returns what tells for how long it
+    /// has busy-waited.
     ///
     /// # Errors
     ///
     /// When the system refuses another descriptor.
-    pub fn wait_exactly(&mut self, processor: Processor) -> io::Result<()> {
+    pub fn wait_exactly(&mut self, processor: Option<Processor>) -> io::Result<BusyWaited> {
         let timer = ExactTimer::new(processor)?;
         let fd = timer.descriptor().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), TIMER, Interest::READABLE)?;
+        let waited = timer.busy_waited();
         self.exact_timer = Some(timer);
-        Ok(())
+        Ok(waited)
     }
 
     /// From now on [`Wakeup::Message`] is delivered when there is something new to be read from

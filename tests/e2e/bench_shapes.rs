@@ -47,6 +47,18 @@ fn an_open_loop() {
 }
 
 #[test]
+fn an_open_loop_busy_waits_for_intended_times_and_tells_that_unless_it_is_forbidden() {
+    let (run, _) = against_readyd("-c 4 -R 2000 -d 500ms");
+    run.assert_met();
+    assert!(run.number("client.cpu_busy_wait_s") > 0.0);
+    assert!(run.number("client.cpu_work_share") < run.number("client.cpu_share"));
+    let (run, _) = against_readyd("-c 4 -R 2000 -d 500ms --no-busy-wait");
+    run.assert_met();
+    assert_eq!(run.number("client.cpu_busy_wait_s"), 0.0);
+    assert_eq!(run.number("client.cpu_work_share"), run.number("client.cpu_share"));
+}
+
+#[test]
 fn sizes_from_a_range() {
     let (run, server) = against_readyd("-c 4 -n 1000 -s 0-2KiB");
     run.assert_met();

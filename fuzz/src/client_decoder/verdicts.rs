@@ -153,6 +153,7 @@ fn plan(setup: &Setup) -> Plan {
         workload,
         greeting: None,
         pace: Pace::Closed,
+        busy_wait: true,
         pipeline: 1,
         until: StopCondition { requests: Some(1), duration: None },
         warmup: Duration::ZERO,

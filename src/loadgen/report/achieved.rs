@@ -15,8 +15,8 @@ pub struct TlsAchieved {
     pub handshakes: u64,
     /// Those that resumed an earlier session.
     pub resumed: u64,
-    /// Per second of the measured part.
-    pub handshakes_per_s: f64,
+    /// Per second of the measured part; absent if that has no length.
+    pub handshakes_per_s: Option<f64>,
 }
 
 impl TlsAchieved {
@@ -25,7 +25,10 @@ impl TlsAchieved {
         TlsAchieved {
             handshakes: self.handshakes.saturating_add(other.handshakes),
             resumed: self.resumed.saturating_add(other.resumed),
-            handshakes_per_s: self.handshakes_per_s + other.handshakes_per_s,
+            handshakes_per_s: self
+                .handshakes_per_s
+                .zip(other.handshakes_per_s)
+                .map(|(ours, others)| ours + others),
         }
     }
 }

@@ -23,6 +23,15 @@ pub struct Client {
     pub cpu_s: f64,
     /// Share of one CPU that the busiest worker used, 0 to 1.
     pub cpu_share: f64,
+    /// Busy-waiting of all workers, in seconds of `cpu_s`: in an open loop, they had nothing to do
+    /// and looked for events without sleeping until the next intended time. 0 in a closed loop;
+    /// absent from older reports.
+    #[serde(default)]
+    pub cpu_busy_wait_s: Option<f64>,
+    /// Share of one CPU that the busiest worker used without busy-waiting, 0 to 1; absent from
+    /// older reports.
+    #[serde(default)]
+    pub cpu_work_share: Option<f64>,
     /// CPU wait of the worker that waited longest, in seconds: it was ready to run, and other
     /// processes had the CPU.
     #[serde(default)]
@@ -56,4 +65,17 @@ pub struct Client {
     pub delay_us: Percentiles,
     /// Memory of all workers while connections were open, resident, in bytes.
     pub resident_bytes: u64,
+}
+
+impl Client {
+    /// CPU time of all workers without busy-waiting, in seconds; with it, where it is unknown.
+    pub fn work_s(&self) -> f64 {
+        self.cpu_s - self.cpu_busy_wait_s.unwrap_or_default()
+    }
+
+    /// Share of one CPU that the busiest worker used without busy-waiting; with it, where it is
+    /// unknown.
+    pub fn work_share(&self) -> f64 {
+        self.cpu_work_share.unwrap_or(self.cpu_share)
+    }
 }

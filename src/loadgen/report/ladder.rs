@@ -107,8 +107,8 @@ pub struct Rung {
     pub at_s: f64,
     /// Length of the measured part, in seconds.
     pub duration_s: f64,
-    /// Throughput: answers per second.
-    pub throughput: f64,
+    /// Throughput: answers per second; absent if it is unknown, as in a report.
+    pub throughput: Option<f64>,
     /// Connections served.
     pub connections: u64,
     /// Latency.
@@ -117,6 +117,9 @@ pub struct Rung {
     pub errors_share: f64,
     /// Share of one processor that the busiest worker of the client used, 0 to 1.
     pub client_cpu_share: f64,
+    /// The same without busy-waiting for intended times; absent from older documents.
+    #[serde(default)]
+    pub client_work_share: Option<f64>,
     /// Share of one processor that the servers used together, 1.5 being one and a half, if known.
     #[serde(default)]
     pub server_cpu_share: Option<f64>,
@@ -205,9 +208,10 @@ impl Ladder {
                 Outcome::Held => Severity::Good,
                 Outcome::Missed => Severity::Bad,
             };
-            let mut cells = vec![count(rung.load), rate(rung.throughput)];
+            let mut cells = vec![count(rung.load), rung.throughput.map_or_else(unknown, rate)];
             cells.extend(figures.iter().map(time));
-            cells.extend([percent(rung.errors_share), percent(rung.client_cpu_share)]);
+            let client = rung.client_work_share.unwrap_or(rung.client_cpu_share);
+            cells.extend([percent(rung.errors_share), percent(client)]);
             let server = rung.server_cpu_share.map_or_else(unknown, percent);
             cells.extend(knows_server.then_some(server));
             cells.push(rung.outcome.name().to_owned());

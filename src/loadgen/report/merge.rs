@@ -428,6 +428,12 @@ fn client(reports: &[Report], histograms: &Histograms) -> Client {
     Client {
         cpu_s: all().map(|client| client.cpu_s).sum(),
         cpu_share: worst_of(|client| client.cpu_share),
+        // Unknown of one, it is unknown of all.
+        cpu_busy_wait_s: all().map(|client| client.cpu_busy_wait_s).sum(),
+        cpu_work_share: all()
+            .map(|client| client.cpu_work_share)
+            .reduce(|a, b| Some(a?.max(b?)))
+            .flatten(),
         cpu_wait_s: worst_of(|client| client.cpu_wait_s),
         stalled_s: worst_of(|client| client.stalled_s),
         bottleneck: all().any(|client| client.bottleneck),

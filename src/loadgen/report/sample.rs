@@ -136,6 +136,8 @@ fn client() -> Client {
     Client {
         cpu_s: 3.1,
         cpu_share: 0.31,
+        cpu_busy_wait_s: Some(0.0),
+        cpu_work_share: Some(0.31),
         cpu_wait_s: 0.02,
         stalled_s: 0.0,
         bottleneck: false,
@@ -188,7 +190,7 @@ pub(crate) fn eventful() -> Report {
     };
     report.achieved = Achieved {
         connections_established: 1_071,
-        tls: Some(TlsAchieved { handshakes: 1_200, resumed: 1_150, handshakes_per_s: 12.5 }),
+        tls: Some(TlsAchieved { handshakes: 1_200, resumed: 1_150, handshakes_per_s: Some(12.5) }),
         connections_served: 1_064,
         connections_peak: 1_071,
         connections_lost: 4,

@@ -338,11 +338,17 @@ pub(crate) fn client(report: &Report) -> Table {
     let mut table = Table::new("Load generator", &["", ""]);
     let mut push =
         |name: &str, value: String| table.push(Severity::Plain, [name.to_owned(), value]);
-    push("CPU of busiest worker", percent(client.cpu_share));
-    push("CPU time, all workers", seconds(client.cpu_s));
+    let waits = client.cpu_busy_wait_s.is_some_and(|waited| waited > 0.0);
+    let and_work = |all: String, work: String| match waits {
+        true => format!("{all}, {work} without busy-waiting"),
+        false => all,
+    };
+    let share = and_work(percent(client.cpu_share), percent(client.work_share()));
+    push("CPU of busiest worker", share);
+    push("CPU time, all workers", and_work(seconds(client.cpu_s), seconds(client.work_s())));
     if report.achieved.answered > 0 {
-        let each = client.cpu_s * 1e6 / report.achieved.answered as f64;
-        push("CPU time per request", micros(each));
+        let each = |cpu_s: f64| micros(cpu_s * 1e6 / report.achieved.answered as f64);
+        push("CPU time per request", and_work(each(client.cpu_s), each(client.work_s())));
     }
     push("loop lag, p99", micros(client.loop_lag_us_p99));
     push("loop lag, max", micros(client.loop_lag_us_max));

@@ -270,9 +270,11 @@ pub(crate) fn generator(report: &Report) -> Vec<String> {
         "" => String::new(),
         verdict => format!("; {verdict}"),
     };
+    let (share, work) = (rounded(client.cpu_share), rounded(client.work_share()));
+    let work =
+        if work == share { String::new() } else { format!(" ({work} without busy-waiting)") };
     lines.push(format!(
-        "{} of a CPU, loop lag p99 {}, max {}{verdict}",
-        rounded(client.cpu_share),
+        "{share} of a CPU{work}, loop lag p99 {}, max {}{verdict}",
         micros(client.loop_lag_us_p99),
         micros(client.loop_lag_us_max),
     ));
@@ -333,7 +335,9 @@ pub(crate) fn encrypting(report: &Report) -> Option<String> {
     let TlsAchieved { handshakes, resumed, handshakes_per_s } = report.achieved.tls?;
     let share = 100.0 * resumed as f64 / handshakes.max(1) as f64;
     let all = counted(handshakes, "handshake");
-    Some(format!("{all}, {handshakes_per_s:.1} per second, {share:.1} % resumed"))
+    let per_second =
+        handshakes_per_s.map_or_else(String::new, |number| format!("{number:.1} per second, "));
+    Some(format!("{all}, {per_second}{share:.1} % resumed"))
 }
 
 /// How connecting went.

@@ -179,6 +179,9 @@ impl Run {
             let total: u64 = buckets(&self.value("histograms")[name]).map(|(_, count)| count).sum();
             assert_eq!(total, self.count(&format!("{name}_us.count")), "{name}: {short:#}");
         }
+        let busy_waits = self.value("mode") == "open" && self.value("asked.busy_wait") == true;
+        let (all, waited) = (self.number("client.cpu_s"), self.number("client.cpu_busy_wait_s"));
+        assert!(waited <= if busy_waits { all } else { 0.0 }, "{short:#}");
         let errors = ["connect", "read", "write"].map(|kind| self.count(&format!("errors.{kind}")));
         let named = self.value("errors.by_errno").as_object().expect("errors by name");
         let named: u64 = named.values().map(|count| count.as_u64().expect("a count")).sum();

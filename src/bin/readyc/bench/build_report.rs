@@ -16,6 +16,9 @@ mod capacity;
 mod client;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 /// The report of a run of `plan`.
 pub(super) fn report(
     plan: &Plan,
@@ -139,7 +142,7 @@ fn achieved(
         tls: handshakes.map(|Handshakes { all, resumed, measured }| TlsAchieved {
             handshakes: all,
             resumed,
-            handshakes_per_s: measured as f64 / elapsed_s.max(f64::MIN_POSITIVE),
+            handshakes_per_s: per_second(measured, elapsed_s),
         }),
         connect_elapsed_s: opening.as_secs_f64(),
         outage_s: counters.outage.as_secs_f64(),
@@ -192,24 +195,33 @@ fn client(
     environment: &Environment,
 ) -> Client {
     let elapsed_s = counters.elapsed.as_secs_f64();
-    let busiest = workers.iter().map(|worker| worker.cpu.as_secs_f64()).fold(0.0, f64::max);
+    let share_of_busiest = |of: fn(&WorkerFigures) -> Duration| {
+        let busiest = workers.iter().map(of).max().unwrap_or_default().as_secs_f64();
+        if elapsed_s > 0.0 { busiest / elapsed_s } else { 0.0 }
+    };
+    let cpu_share = share_of_busiest(|worker| worker.cpu);
+    let work_share = share_of_busiest(WorkerFigures::work);
     let send_lag = plan.is_open_loop().then(|| counters.send_lag.percentiles());
-    let cpu_share = if elapsed_s > 0.0 { busiest / elapsed_s } else { 0.0 };
     let waited = workers.iter().map(|worker| worker.cpu_wait).max().unwrap_or_default();
-    let cpu = workers.iter().map(|worker| worker.cpu).sum();
+    let work = workers.iter().map(WorkerFigures::work).sum();
     let load = client::ClientLoad {
         cpu_share,
+        work_share,
         waited,
         stopped,
         machine_busy: environment.machine_busy,
         processors: environment.cpus,
         workers: workers.len() as u64,
-        beyond: capacity::beyond(plan, counters, cpu, workers.len(), meets_rate),
+        beyond: capacity::beyond(plan, counters, work, workers.len(), meets_rate),
     };
     let client::Judgement { validity, in_doubt, said } = client::judge(plan, counters, &load);
     Client {
         cpu_s: workers.iter().map(|worker| worker.cpu.as_secs_f64()).sum(),
         cpu_share,
+        cpu_busy_wait_s: Some(
+            workers.iter().map(|worker| worker.cpu_busy_wait.as_secs_f64()).sum(),
+        ),
+        cpu_work_share: Some(work_share),
         cpu_wait_s: waited.as_secs_f64(),
         stalled_s: counters.stalled.as_secs_f64(),
         bottleneck: validity == Validity::Invalid,

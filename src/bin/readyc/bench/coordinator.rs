@@ -58,8 +58,17 @@ pub(super) struct RunResult {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WorkerFigures {
     pub(super) cpu: Duration,
+    /// Of that, what it spent on waiting for intended times without sleeping.
+    pub(super) cpu_busy_wait: Duration,
     pub(super) cpu_wait: Duration,
     pub(super) resident_bytes: u64,
+}
+
+impl WorkerFigures {
+    /// Processor time without busy-waiting.
+    pub(super) fn work(&self) -> Duration {
+        self.cpu.saturating_sub(self.cpu_busy_wait)
+    }
 }
 
 /// An event for the coordinator, from a thread that reads a worker's output or waits for signals.
@@ -328,10 +337,11 @@ impl Coordinator<'_> {
     fn add_outcome(&mut self, index: usize, outcome: Outcome) {
         self.workers[index].is_done = true;
         self.result.counters.merge(&outcome.counters);
-        let Outcome { cpu, cpu_wait, resident_bytes, handshakes, .. } = outcome;
+        let Outcome { cpu, cpu_busy_wait, cpu_wait, resident_bytes, handshakes, .. } = outcome;
         let all = self.result.handshakes.into_iter().chain(handshakes);
         self.result.handshakes = all.reduce(Handshakes::plus);
-        self.result.workers.push(WorkerFigures { cpu, cpu_wait, resident_bytes });
+        let figures = WorkerFigures { cpu, cpu_busy_wait, cpu_wait, resident_bytes };
+        self.result.workers.push(figures);
     }
 
     /// A worker has exited. If it had not sent its outcome, the result is partial.

@@ -235,11 +235,12 @@ impl Finder<'_> {
             load,
             at_s: at.as_secs_f64(),
             duration_s: report.achieved.elapsed_s,
-            throughput: report.achieved.rate.unwrap_or_default(),
+            throughput: report.achieved.rate,
             connections: served,
             latency_us: report.latency_us,
             errors_share: failed_share(report),
             client_cpu_share: report.client.cpu_share,
+            client_work_share: report.client.cpu_work_share,
             server_cpu_share: report.server.as_ref().and_then(|server| server.cpu_share),
             outcome: match misses.is_empty() {
                 // Whatever the client lacked, so much was held.
@@ -254,7 +255,8 @@ impl Finder<'_> {
     /// What the search learns. Behind a hiccup the throughput catches up, since the rate is open
     /// loop: a server that does much less than it was asked cannot do more.
     fn tried(&self, rung: &Rung) -> Tried {
-        let is_short = rung.throughput < rung.load as f64 * OVERLOADED;
+        let least = rung.load as f64 * OVERLOADED;
+        let is_short = rung.throughput.is_some_and(|throughput| throughput < least);
         match rung.outcome {
             Outcome::Held => Tried::Held,
             _ if self.quantity == Quantity::Rate && is_short => Tried::MissedByFar,
@@ -287,7 +289,11 @@ fn told(rung: &Rung) -> String {
         Outcome::Missed => format!("missed {}", rung.misses.join("; ")),
     };
     let p99 = micros(rung.latency_us.p99);
-    format!("{outcome} (throughput {} per second, p99 {p99})", number(rung.throughput))
+    let throughput = rung.throughput.map_or_else(
+        || "throughput unknown".to_owned(),
+        |throughput| format!("throughput {} per second", number(throughput)),
+    );
+    format!("{outcome} ({throughput}, p99 {p99})")
 }
 
 fn ended(ending: Ending) -> (FindEnding, String) {

@@ -46,6 +46,8 @@ pub(super) struct Outcome {
     pub(super) counters: Counters,
     /// Processor time of the measured part.
     pub(super) cpu: Duration,
+    /// Of that, time spent on waiting for intended times without sleeping.
+    pub(super) cpu_busy_wait: Duration,
     /// Time in which the worker was ready to run while other processes had the processor.
     pub(super) cpu_wait: Duration,
     /// Resident memory while all connections were open, in bytes.

@@ -356,6 +356,15 @@ pub(crate) struct Options {
           value_parser = workers)]
     pub(super) workers: usize,
 
+    /// Sleep until intended times: less CPU, sent later
+    ///
+    /// In an open loop, sleep until each intended time. By default a worker wakes up shortly before
+    /// it and looks for events without sleeping, because a sleeping thread is woken late. Sleeping
+    /// needs less CPU time, on a laptop or a shared machine, and requests are sent later by some 50
+    /// to 200 microseconds, which their latency includes
+    #[arg(help_heading = "This machine", long, hide_short_help = true)]
+    pub(super) no_busy_wait: bool,
+
     /// Run although limits of this machine are too low
     #[arg(help_heading = "This machine", long)]
     pub(super) force: bool,

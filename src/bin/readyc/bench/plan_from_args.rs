@@ -63,6 +63,7 @@ impl Options {
             workload,
             greeting: self.greeting(),
             pace: self.pace(),
+            busy_wait: !self.no_busy_wait,
             pipeline: self.pipeline,
             until: self.until_when(),
             warmup: self.warmup,
@@ -297,6 +298,7 @@ impl Options {
             herd_s: self.herd.map(|every| every.as_secs_f64()),
             storm_s: self.storm.map(|every| every.as_secs_f64()),
             timeout_s: plan.timeout.as_secs_f64(),
+            busy_wait: plan.busy_wait,
             verify: plan.verify && !matches!(plan.workload, Workload::Discard(_)),
             probe: match plan.probing {
                 Probing::Off => "off",

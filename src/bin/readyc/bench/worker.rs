@@ -16,7 +16,7 @@ use readyd::io::net::Token;
 use readyd::io::readiness::Readiness;
 use readyd::loadgen::{Event, LoadWorker};
 use readyd::os::descriptors;
-use readyd::reactor::{Processor, Reactor};
+use readyd::reactor::{BusyWaited, Processor, Reactor};
 use std::fs;
 use std::io::{self, BufRead, ErrorKind, Read, StdinLock, Write};
 use std::num::NonZero;
@@ -42,9 +42,11 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
     // SIGINT from the keyboard reaches all processes. The coordinator decides what follows.
     reactor.watch_signals()?;
     reactor.watch_input(&input)?;
-    if job.plan.is_open_loop() {
-        reactor.wait_exactly(processor(job.worker.of))?;
-    }
+    let busy_waited = if job.plan.is_open_loop() {
+        reactor.wait_exactly(job.plan.busy_wait.then(|| processor(job.worker.of)))?
+    } else {
+        BusyWaited::default()
+    };
     let net = encryption::network(reactor.net()?, job.tls.as_ref()).map_err(io::Error::other)?;
     let load = LoadWorker::new(net, job.plan, job.worker, reactor.now());
     let mut handler = WorkerHandler {
@@ -53,6 +55,7 @@ fn work(job: Job, input: StdinLock<'static>) -> io::Result<()> {
         input,
         unread: Vec::new(),
         clock_offset: monotonic_nanos().saturating_sub(reactor.now().as_nanos()),
+        busy_waited,
         before: CpuTimes::default(),
         used: CpuTimes::default(),
         resident_bytes: 0,
@@ -84,6 +87,7 @@ struct WorkerHandler {
     unread: Vec<u8>,
     /// From the reactor's clock to the system's monotonic one, in nanoseconds.
     clock_offset: u64,
+    busy_waited: BusyWaited,
     before: CpuTimes,
     used: CpuTimes,
     resident_bytes: u64,
@@ -124,12 +128,12 @@ impl WorkerHandler {
                 elapsed: load.opened_at().unwrap_or(now).since(Moment::START),
             }),
             Event::Measuring => {
-                self.before = CpuTimes::now();
+                self.before = CpuTimes::now(&self.busy_waited);
                 let (before, _) = encryption::handshakes(load.network());
                 self.handshakes.iter_mut().for_each(|all| all.measured = before);
             }
             Event::Measured => {
-                self.used = CpuTimes::now().since(self.before);
+                self.used = CpuTimes::now(&self.busy_waited).since(self.before);
                 let (by_now, _) = encryption::handshakes(load.network());
                 self.handshakes.iter_mut().for_each(|all| all.measured = by_now - all.measured);
                 self.resident_bytes = resident_bytes();
@@ -156,6 +160,7 @@ impl WorkerHandler {
         send(&Message::Done(Box::new(Outcome {
             counters,
             cpu: self.used.running,
+            cpu_busy_wait: self.used.busy_waiting,
             cpu_wait: self.used.waiting,
             resident_bytes: self.resident_bytes,
             handshakes: self.handshakes,
@@ -224,26 +229,28 @@ pub(super) fn monotonic_nanos() -> u64 {
 #[derive(Clone, Copy, Default)]
 struct CpuTimes {
     running: Duration,
+    /// Of that, time spent on waiting for intended times.
+    busy_waiting: Duration,
     /// Ready to run while other processes had the processor.
     waiting: Duration,
 }
 
 impl CpuTimes {
-    fn now() -> CpuTimes {
+    fn now(busy_waited: &BusyWaited) -> CpuTimes {
         // The second number is the time spent on run queues, in nanoseconds
         // (proc_pid_schedstat(5)).
         let waiting = fs::read_to_string("/proc/self/schedstat")
             .ok()
             .and_then(|times| times.split(' ').nth(1)?.parse().ok())
             .map_or(Duration::ZERO, Duration::from_nanos);
-        CpuTimes { running: cpu_time(), waiting }
+        CpuTimes { running: cpu_time(), busy_waiting: busy_waited.so_far(), waiting }
     }
 
     fn since(self, earlier: CpuTimes) -> CpuTimes {
-        CpuTimes {
-            running: self.running.saturating_sub(earlier.running),
-            waiting: self.waiting.saturating_sub(earlier.waiting),
-        }
+        let running = self.running.saturating_sub(earlier.running);
+        // It is counted on another clock, so it could be more.
+        let busy_waiting = self.busy_waiting.saturating_sub(earlier.busy_waiting).min(running);
+        CpuTimes { running, busy_waiting, waiting: self.waiting.saturating_sub(earlier.waiting) }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::loadgen::report::{Report, words};
 type Setting = (&'static str, fn(&Report) -> String);
 
 /// The settings that affect a result.
-const SETTINGS: [Setting; 20] = [
+const SETTINGS: [Setting; 21] = [
     ("mode", |report| words::mode(report)),
     ("workload", |report| report.asked.workload.clone()),
     ("size", |report| words::size(&report.asked)),
@@ -25,6 +25,7 @@ const SETTINGS: [Setting; 20] = [
     ("all speak at once, every", |report| every(report.asked.herd_s)),
     ("all reconnect, every", |report| every(report.asked.storm_s)),
     ("replies verified", |report| if report.asked.verify { "yes" } else { "no" }.to_owned()),
+    ("workers busy-wait", |report| if report.asked.busy_wait { "yes" } else { "no" }.to_owned()),
     ("warm-up", |report| span(report.asked.warmup_s)),
     ("timeout", |report| span(report.asked.timeout_s)),
     ("workers", |report| count(report.asked.workers)),

@@ -92,15 +92,28 @@ const CPU: Figure = Figure {
     percentile: None,
     wanted: Wanted::Less,
     significance: |_| Significance::Warns,
-    of: |report| match report.achieved.answered {
-        0 => None,
-        answered => Some(report.client.cpu_s * 1e6 / answered as f64),
-    },
+    of: |report| cpu_per_request(report, report.client.work_s()),
     // It is not known second by second, but what slows requests down also takes CPU time.
     noise: |report| (RATE.noise)(report).max((MEDIAN.noise)(report)),
     least: 0.0,
     shown: micros,
 };
+
+/// The same with busy-waiting, where a run of an earlier version does not tell it apart.
+const WHOLE_CPU: Figure =
+    Figure { of: |report| cpu_per_request(report, report.client.cpu_s), ..CPU };
+
+fn cpu_per_request(report: &Report, cpu_s: f64) -> Option<f64> {
+    let answered = report.achieved.answered;
+    (answered > 0).then(|| cpu_s * 1e6 / answered as f64)
+}
+
+/// The client's CPU per request, on one basis for all runs.
+fn client_cpu<'a>(runs: impl IntoIterator<Item = &'a Report>) -> &'static Figure {
+    let knows_work =
+        |report: &Report| report.mode == Mode::Closed || report.client.cpu_busy_wait_s.is_some();
+    if runs.into_iter().all(knows_work) { &CPU } else { &WHOLE_CPU }
+}
 
 /// A percentile, if there are samples enough for it.
 fn carried(times: &Percentiles, quantile: f64, time: f64) -> Option<f64> {
@@ -130,7 +143,7 @@ pub(super) fn changes_of_pair(before: &Report, after: &Report, threshold: f64) -
         judged(&P999),
         counted(&ERRORS),
         counted(&UNSERVED),
-        judged(&CPU),
+        judged(client_cpu([before, after])),
     ];
     changes.into_iter().chain(knows_server.then(|| judged(&SERVER_CPU))).collect()
 }
@@ -169,7 +182,7 @@ pub(super) fn changes_of_many(before: &Side, after: &Side, threshold: f64) -> Ve
         figure(&P999),
         count(&ERRORS),
         count(&UNSERVED),
-        figure(&CPU),
+        figure(client_cpu(before.reports.iter().chain(&after.reports))),
     ];
     changes.into_iter().chain(knows_server.then(|| figure(&SERVER_CPU))).collect()
 }

@@ -89,6 +89,26 @@ fn less_is_worse_of_a_rate_and_more_of_cpu_time() {
     assert_eq!(finding(&comparison, "client CPU per request"), Finding::Worse);
 }
 
+/// A worker that waited in another way than before works as much as before.
+#[test]
+fn the_client_s_cpu_time_is_compared_without_busy_waiting_if_all_runs_tell_it() {
+    let (mut before, mut after) = (sample(), sample());
+    before.client.cpu_busy_wait_s = Some(0.0);
+    after.client.cpu_s += 6.0;
+    after.client.cpu_busy_wait_s = Some(6.0);
+    let found = |before: &Report, after: &Report| {
+        finding(&comparison(before, after), "client CPU per request")
+    };
+    assert_eq!(found(&before, &after), Finding::NoClearChange);
+    // An earlier version does not tell it of an open loop: the whole is compared.
+    before.client.cpu_busy_wait_s = None;
+    assert_eq!(found(&before, &after), Finding::Worse);
+    assert_eq!(found(&after, &before), Finding::Better);
+    // In a closed loop there was none.
+    (before.mode, after.mode) = (Mode::Closed, Mode::Closed);
+    assert_eq!(found(&before, &after), Finding::NoClearChange);
+}
+
 #[test]
 fn what_only_warns_is_told_and_is_no_regression() {
     let mut after = sample();

@@ -1,5 +1,6 @@
 use super::*;
 use crate::loadgen::report::sample::{eventful, fruitless, sample};
+use crate::loadgen::report::{TextOptions, text};
 
 #[test]
 fn a_report_comes_back_as_it_was() {
@@ -27,6 +28,20 @@ fn fields_that_were_added_later_may_be_missing_and_unknown_ones_are_ignored() {
     fields.insert("from_the_future".to_owned(), 1.into());
     let report = Report::from_json(json.to_string().as_bytes()).unwrap();
     assert_eq!(report.to_json(), sample().to_json());
+}
+
+#[test]
+fn of_a_report_that_does_not_tell_busy_waiting_the_whole_cpu_time_is_shown() {
+    let mut json: serde_json::Value = serde_json::from_str(&sample().to_json()).unwrap();
+    let client = json["client"].as_object_mut().unwrap();
+    assert!(client.remove("cpu_busy_wait_s").is_some());
+    assert!(client.remove("cpu_work_share").is_some());
+    assert!(json["asked"].as_object_mut().unwrap().remove("busy_wait").is_some());
+    let report = Report::from_json(json.to_string().as_bytes()).unwrap();
+    assert_eq!((report.client.work_s(), report.client.work_share()), (3.1, 0.31));
+    assert!(report.asked.busy_wait, "earlier versions always did");
+    let shown = text(&report, TextOptions::default());
+    assert!(shown.contains("generator: 31 % of a CPU, loop lag"), "{shown}");
 }
 
 #[test]

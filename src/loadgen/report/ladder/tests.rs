@@ -9,7 +9,7 @@ fn rung(load: u64, p99: f64, held: bool) -> Rung {
         load,
         at_s: load as f64 / 1000.0,
         duration_s: 2.0,
-        throughput: load as f64,
+        throughput: Some(load as f64),
         connections: 64,
         latency_us: Percentiles {
             count: 10_000,
@@ -20,6 +20,7 @@ fn rung(load: u64, p99: f64, held: bool) -> Rung {
         },
         errors_share: 0.0,
         client_cpu_share: 0.25,
+        client_work_share: None,
         server_cpu_share: None,
         outcome: if held { Outcome::Held } else { Outcome::Missed },
         misses: if held { Vec::new() } else { vec![format!("p99 < 5 ms: it was {p99} µs")] },
@@ -113,6 +114,26 @@ fn a_search_that_tried_nothing_is_shown_too() {
     assert!(empty.html().contains("The tries"));
     let text = empty.text(TextOptions::default());
     assert!(text.contains("no load was held") && !text.contains("tries\n"), "{text}");
+}
+
+#[test]
+fn the_client_s_cpu_is_shown_without_busy_waiting_where_that_is_known() {
+    let shown = |ladder: &Ladder| ladder.text(TextOptions::default());
+    assert!(shown(&ladder()).contains(" 25 %"));
+    let mut known = ladder();
+    known.rungs.iter_mut().for_each(|rung| rung.client_work_share = Some(0.125));
+    assert!(shown(&known).contains("12.5 %") && !shown(&known).contains(" 25 %"));
+}
+
+#[test]
+fn a_throughput_that_is_not_known_is_a_dash() {
+    let mut short = ladder();
+    short.rungs.truncate(1);
+    assert!(!short.text(TextOptions::default()).contains('–'));
+    short.rungs[0].throughput = None;
+    assert!(short.text(TextOptions::default()).contains('–'));
+    assert!(short.html().contains('–'));
+    assert!(short.to_json().contains("\"throughput\": null"));
 }
 
 #[test]

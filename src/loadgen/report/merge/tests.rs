@@ -131,6 +131,24 @@ fn the_client_is_the_worst_of_them() {
 }
 
 #[test]
+fn busy_waiting_is_added_and_is_unknown_if_it_is_of_one() {
+    let with = |cpu_busy_wait_s, cpu_work_share| {
+        let mut report = sample();
+        report.client.cpu_busy_wait_s = cpu_busy_wait_s;
+        report.client.cpu_work_share = cpu_work_share;
+        report
+    };
+    let told = |reports: &[Report]| {
+        let client = merge(reports).unwrap().client;
+        (client.cpu_busy_wait_s, client.cpu_work_share, client.work_share())
+    };
+    let (first, second) = (with(Some(1.5), Some(0.1)), with(Some(2.0), Some(0.05)));
+    assert_eq!(told(&[first.clone(), second]), (Some(3.5), Some(0.1), 0.1));
+    let earlier = with(None, None);
+    assert_eq!(told(&[first, earlier]), (None, None, 0.31));
+}
+
+#[test]
 fn starts_apart_are_noted_and_the_origins_kept() {
     let start = |at: &str| {
         let mut report = sample();

@@ -85,7 +85,11 @@ fn elide(line: &mut String, room: usize) {
 fn throughput(report: &Report) -> String {
     let achieved = &report.achieved;
     let Some(achieved) = achieved.rate else {
-        return "unknown: one answer alone has no rate".to_owned();
+        let why = match achieved.elapsed_s > 0.0 {
+            true => "one answer alone has no rate",
+            false => "the measured part has no length",
+        };
+        return format!("unknown: {why}");
     };
     let asked = report.asked.rate.map_or_else(String::new, |asked| {
         let mean = if report.steps.len() > 1 { " on average" } else { "" };

@@ -9,12 +9,12 @@ use std::time::Duration;
 #[cfg(test)]
 pub(super) mod tests;
 
-/// Why `workers`, which used `cpu` in all, could not have kept the rate even if each had had a
-/// processor to itself; `None` if they could, or if they did.
+/// Why `workers`, which used `work` in all without busy-waiting, could not have kept the rate even
+/// if each had had a processor to itself; `None` if they could, or if they did.
 pub(super) fn beyond(
     plan: &Plan,
     counters: &Counters,
-    cpu: Duration,
+    work: Duration,
     workers: usize,
     meets_rate: bool,
 ) -> Option<String> {
@@ -25,7 +25,7 @@ pub(super) fn beyond(
     if sent == 0 || (sent >= counters.scheduled && meets_rate) {
         return None;
     }
-    let each = cpu.as_secs_f64() / sent as f64;
+    let each = work.as_secs_f64() / sent as f64;
     let most = workers as f64 / each;
     (asked > most).then(|| {
         format!(

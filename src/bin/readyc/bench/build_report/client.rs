@@ -43,6 +43,8 @@ impl Noticeable {
 pub(super) struct ClientLoad {
     /// Share of a processor that the busiest worker used.
     pub(super) cpu_share: f64,
+    /// The same without busy-waiting.
+    pub(super) work_share: f64,
     /// How long a worker waited for a processor that other processes had.
     pub(super) waited: Duration,
     /// How long a worker was stopped by a signal.
@@ -105,8 +107,8 @@ impl Facts<'_> {
             let more = self.more_workers().unwrap_or("use a lower rate, or another machine");
             return Some(format!("readyc cannot keep this rate: {beyond}; {used} ({more})"));
         }
-        // In an open loop a worker polls for the last moments before each request is due, so there
-        // its processor time says little.
+        // In an open loop most of that may be busy-waiting, and what a worker could send follows
+        // from its work for each request.
         if self.plan.is_open_loop() || self.load.cpu_share < FULL {
             return None;
         }
@@ -136,7 +138,11 @@ impl Facts<'_> {
         if at(send_lag) > (at(loop_lag) * 2).max(matters) {
             let late = in_words(at(send_lag));
             let said = format!("the timers of this machine woke it up to {late} late");
-            return (said, "measure again; if the machine is a virtual one, its host may be busy");
+            let helps = match self.plan.busy_wait {
+                true => "measure again; if the machine is a virtual one, its host may be busy",
+                false => "leave out --no-busy-wait",
+            };
+            return (said, helps);
         }
         let longest = in_words(Duration::from_nanos(loop_lag.max()));
         let said = format!(
@@ -239,8 +245,11 @@ impl Facts<'_> {
     }
 
     fn used(&self) -> String {
-        let used =
-            format!("the busiest worker used {} of a processor", percent(self.load.cpu_share));
+        let ClientLoad { cpu_share, work_share, .. } = *self.load;
+        let mut used = format!("the busiest worker used {} of a processor", percent(cpu_share));
+        if percent(cpu_share) != percent(work_share) {
+            used.push_str(&format!(", {} without busy-waiting", percent(work_share)));
+        }
         let is_full = self.load.machine_busy.is_some_and(|busy| busy >= FULL);
         if is_full { format!("{used}, and all processors were busy") } else { used }
     }

@@ -82,11 +82,11 @@ fn short_of_rate(asked: &Asked, achieved: &Achieved) -> Option<String> {
         0 => String::new(),
         late => format!(": {} came more than 250 ms after the measured part", count(late)),
     };
-    Some(format!(
-        "{} answers/s were achieved of {}{why}",
-        number(achieved.rate.unwrap_or_default()),
-        rate(asked.rate.unwrap_or_default())
-    ))
+    let asked = rate(asked.rate.unwrap_or_default());
+    Some(match achieved.rate {
+        Some(achieved) => format!("{} answers/s were achieved of {asked}{why}", number(achieved)),
+        None => format!("how many of {asked} were achieved is unknown{why}"),
+    })
 }
 
 /// Connections that the kernel accepted, and nobody answered. Those that were never established

@@ -134,6 +134,14 @@ fn what_makes_no_sense_is_refused_in_words() {
 }
 
 #[test]
+fn workers_busy_wait_unless_that_is_forbidden() {
+    for (line, may) in [("-R 100", true), ("-R 100 --no-busy-wait", false)] {
+        let plan = plan(line).unwrap();
+        assert_eq!((plan.busy_wait, options(line).unwrap().asked(&plan).busy_wait), (may, may));
+    }
+}
+
+#[test]
 fn the_report_says_what_was_asked() {
     let line = "-c 5 -I 6 -R 7 -P 2 -s 8-9 -d 3s --mix echo=80,daytime=20 --lifetime 3";
     let options = options(line).unwrap();

@@ -13,6 +13,7 @@ pub(in crate::bench::build_report) fn plan(rate: f64) -> Plan {
         workload: Workload::PlainEcho(Sizes::fixed(64)),
         greeting: None,
         pace: Pace::Rates(vec![Step { rate, duration: Duration::MAX }]),
+        busy_wait: true,
         pipeline: 1,
         until: StopCondition { requests: None, duration: Some(Duration::from_secs(1)) },
         warmup: Duration::ZERO,

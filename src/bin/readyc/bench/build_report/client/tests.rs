@@ -20,6 +20,7 @@ fn counters(requests: u64, delayed: u64, delay: Duration) -> Counters {
 fn calm() -> ClientLoad {
     ClientLoad {
         cpu_share: 0.06,
+        work_share: 0.06,
         waited: Duration::ZERO,
         stopped: Duration::ZERO,
         machine_busy: Some(0.4),
@@ -66,7 +67,7 @@ fn field_load_10_a_run_is_invalid_if_saturated_or_in_doubt_and_else_noted_at_mos
     assert!(doubtful.said.starts_with("p99.9, p99.99 and p99.999 may show"), "{}", doubtful.said);
     let full = ClientLoad { cpu_share: 0.96, ..calm() };
     assert_eq!(judged(&counters(100_000, 0, DELAY), &full).validity, Validity::Invalid);
-    // In an open loop, a worker polls before each request.
+    // In an open loop, a worker busy-waits before each request.
     let open = judge(&plan(1000.0), &counters(100_000, 0, DELAY), &full);
     assert_eq!(open.validity, Validity::Valid, "{}", open.said);
 }
@@ -102,6 +103,10 @@ fn field_load_10_a_short_absence_is_the_cause_where_it_is_long_enough_for_the_pe
     let judged = judge(&plan(1000.0), &counters, &calm());
     assert!(judged.said.contains("woke it up to 101 µs late"), "{}", judged.said);
     assert!(!judged.said.contains("--workers"), "{}", judged.said);
+    assert!(judged.said.contains("(measure again;"), "{}", judged.said);
+    let sleeps = Plan { busy_wait: false, ..plan(1000.0) };
+    let judged = judge(&sleeps, &counters, &calm());
+    assert!(judged.said.contains("(leave out --no-busy-wait)"), "{}", judged.said);
 }
 
 /// The run that cried wolf: 33.8 ms lost in 3 s at 6 % of a processor.
