@@ -17,7 +17,7 @@ use readyd::zone::ZoneRules;
 use std::env;
 use std::fmt;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
 /// The environment variable with the [`ShardSpec`] of a shard.
@@ -51,6 +51,8 @@ pub(crate) struct ShardSpec {
     pub(crate) certificates: RawFd,
     /// The descriptor of the socket to the supervisor.
     pub(crate) control: RawFd,
+    /// The descriptors of the files that it records to.
+    pub(crate) recordings: Vec<RawFd>,
     /// The descriptors of the scoreboards of the processes before this server.
     pub(crate) earlier: Vec<RawFd>,
 }
@@ -70,14 +72,16 @@ impl fmt::Display for ShardSpec {
             zone,
             certificates,
             control,
+            recordings,
             earlier,
         } = self;
         write!(
             f,
             "{number} {scoreboard_slot} {supervisor} {own_listeners} {measures_turns} {waits} \
-             {began} {scoreboard} {table} {zone} {certificates} {control}"
+             {began} {scoreboard} {table} {zone} {certificates} {control} {}",
+            recordings.len()
         )?;
-        earlier.iter().try_for_each(|number| write!(f, " {number}"))
+        recordings.iter().chain(earlier).try_for_each(|number| write!(f, " {number}"))
     }
 }
 
@@ -99,10 +103,13 @@ impl ShardSpec {
             zone: number()?.try_into().ok()?,
             certificates: number()?.try_into().ok()?,
             control: number()?.try_into().ok()?,
+            recordings: Vec::new(),
             earlier: Vec::new(),
         };
-        let earlier: Option<Vec<RawFd>> = words.map(|word| word.parse().ok()).collect();
-        spec.earlier = earlier?;
+        let recorded = number()?.try_into().ok()?;
+        let rest: Option<Vec<RawFd>> = words.map(|word| word.parse().ok()).collect();
+        let (recordings, earlier) = rest.as_ref()?.split_at_checked(recorded)?;
+        (spec.recordings, spec.earlier) = (recordings.to_vec(), earlier.to_vec());
         (spec.scoreboard_slot / SLOTS_PER_SHARD == spec.number).then_some(spec)
     }
 }
@@ -180,6 +187,7 @@ pub(crate) struct Shard {
     certificates: Option<Certificates>,
     scoreboard_slot: ScoreboardSlot,
     control: Control,
+    recordings: Vec<OwnedFd>,
 }
 
 impl Shard {
@@ -209,6 +217,8 @@ impl Shard {
             number => Some(Certificates::map(take(number)?).map_err(ShardError::Certificates)?),
         };
         let control = Control::from(take(spec.control)?);
+        let recordings = spec.recordings.iter().map(|&number| take(number));
+        let recordings = recordings.collect::<Result<_, _>>()?;
         // After execveat(2), ps(1) and top(1) would show the number of the descriptor as the name.
         prctl::set_name(c"readyd").map_err(|error| ShardError::System(error.into()))?;
         let age = Duration::from_nanos(monotonic_nanos().saturating_sub(spec.began));
@@ -226,6 +236,7 @@ impl Shard {
             certificates,
             scoreboard_slot,
             control,
+            recordings,
         }))
     }
 
@@ -247,6 +258,12 @@ impl Shard {
     /// The certificates that it has from the supervisor.
     pub(crate) fn certificates(&self) -> Option<Certificates> {
         self.certificates.clone()
+    }
+
+    /// Takes the files that it has from the supervisor to record to. The first process of a shard
+    /// has them.
+    pub(crate) fn take_recordings(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.recordings)
     }
 
     /// Whether it waits for an order before it serves.

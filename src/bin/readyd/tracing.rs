@@ -9,6 +9,8 @@ use readyd::config::Config;
 use readyd::config::tracing::TraceFile;
 use readyd::io::clock::Moment;
 use readyd::io::net::Net;
+use readyd::os::own_files::{self, with_suffix};
+use readyd::os::privileges::Credentials;
 use readyd::os::trace_ring::{Medium, TraceRing};
 use readyd::reactor::Reactor;
 use readyd::server::Server;
@@ -17,11 +19,10 @@ use readyd::trace::memory_ring::Nowhere;
 use readyd::trace::ring_file::read_blocks;
 use readyd::trace::wire::BLOCK_BYTES;
 use readyd::trace::{Recorder, Recording, Teller, Trigger};
-use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
@@ -59,34 +60,94 @@ pub(crate) struct Trace {
     keeper: Option<Keeper>,
 }
 
-/// What records, if something is to: opens the file of `--trace`, and those for copies of it; and
-/// has turns told if the log's level is `trace`. Call it while the privileges to open files are
-/// there.
+/// The files of a trace: the ring, and those for copies of it if something is looked out for.
+pub(crate) struct TraceFiles {
+    ring: File,
+    copies: Vec<File>,
+}
+
+impl TraceFiles {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &File> {
+        [&self.ring].into_iter().chain(&self.copies)
+    }
+
+    /// The next of `files`, in the order of [`TraceFiles::all`].
+    pub(crate) fn inherited(
+        config: &Config,
+        files: &mut impl Iterator<Item = File>,
+    ) -> Option<TraceFiles> {
+        Some(TraceFiles { ring: files.next()?, copies: files.take(copies(config)).collect() })
+    }
+}
+
+/// How many files for copies there are to be.
+fn copies(config: &Config) -> usize {
+    if config.trace_on.is_empty() { 0 } else { COPIES }
+}
+
+fn path_of(file: &TraceFile, shard: Option<usize>) -> PathBuf {
+    match shard {
+        Some(number) => with_suffix(&file.path, &format!(".{}", number + 1)),
+        None => file.path.clone(),
+    }
+}
+
+/// The path of a copy; `index` is counted from 0.
+fn path_of_copy(ring: &Path, index: usize) -> PathBuf {
+    with_suffix(ring, &format!(".kept-{}", index + 1))
+}
+
+/// Makes the file of `--trace`, and those for copies of it. They belong to `owner`, if it is given.
 ///
 /// # Errors
 ///
 /// The file that cannot be made.
+pub(crate) fn create(
+    config: &Config,
+    shard: Option<usize>,
+    owner: Option<&Credentials>,
+) -> Result<Option<TraceFiles>, TraceError> {
+    let Some(asked) = config.trace.as_ref().filter(|_| cfg!(feature = "trace")) else {
+        return Ok(None);
+    };
+    let ring = path_of(asked, shard);
+    // These first: they take no room. What an earlier process has kept stays until its turn has
+    // come.
+    let copy = |index| {
+        let path = path_of_copy(&ring, index);
+        own_files::open_or_create(&path, owner).map_err(|error| TraceError { path, error })
+    };
+    let copies = (0..copies(config)).map(copy).collect::<Result<_, _>>()?;
+    match TraceRing::create(&ring, asked.size, owner) {
+        Ok(ring) => Ok(Some(TraceFiles { ring, copies })),
+        Err(error) => Err(TraceError { path: ring, error }),
+    }
+}
+
+/// What records to these files, if something is to; and has turns told if the log's level is
+/// `trace`.
+///
+/// # Errors
+///
+/// Why the file cannot be mapped.
 pub(crate) fn open(
     config: &Config,
     shard: Option<usize>,
+    files: Option<TraceFiles>,
     reactor: &Reactor,
 ) -> Result<Option<Trace>, TraceError> {
-    // The configuration has refused `--trace`. Said here once more, it keeps the recorder out of a
-    // program that was built without.
-    if cfg!(not(feature = "trace")) {
-        return Ok(None);
-    }
     let teller = log::log_enabled!(log::Level::Trace)
         .then(|| Teller::new(config.limits.log_rate, Box::new(|line| log::trace!("{line}"))));
-    if config.trace.is_none() && teller.is_none() {
+    if files.is_none() && teller.is_none() {
         return Ok(None);
     }
-    let (ring, keeper): (Box<dyn Ring>, _) = match &config.trace {
-        Some(file) => {
-            let (ring, keeper) = open_file(file, config, shard)?;
-            (Box::new(ring), keeper)
+    let (ring, keeper): (Box<dyn Ring>, _) = match (&config.trace, files) {
+        (Some(asked), Some(files)) => {
+            let path = path_of(asked, shard);
+            let ring = map(&path, &files.ring)?;
+            (Box::new(ring), Keeper::of(&path, files))
         }
-        None => (Box::new(Nowhere::default()), None),
+        _ => (Box::new(Nowhere::default()), None),
     };
     let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let number = shard.map_or(0, |number| u16::try_from(number + 1).unwrap_or(u16::MAX));
@@ -104,28 +165,16 @@ pub(crate) fn open(
     Ok(Some(Trace { recorder: Recorder::new(recording, now), is_paused, keeper }))
 }
 
-fn open_file(
-    file: &TraceFile,
-    config: &Config,
-    shard: Option<usize>,
-) -> Result<(TraceRing, Option<Keeper>), TraceError> {
-    let path = match shard {
-        Some(number) => with_suffix(&file.path, &format!(".{}", number + 1)),
-        None => file.path.clone(),
-    };
-    let failed = |error| TraceError { path: path.clone(), error };
-    let (ring, medium) = TraceRing::create(&path, file.size).map_err(failed)?;
+fn map(path: &Path, file: &File) -> Result<TraceRing, TraceError> {
+    let failed = |error| TraceError { path: path.to_owned(), error };
+    let (ring, medium) = TraceRing::open(file).map_err(failed)?;
     if medium == Medium::Other {
         log::warn!(
             "--trace {} is not on tmpfs, so the loop may wait for the disk (use /dev/shm)",
             path.display()
         );
     }
-    let keeper = match config.trace_on.is_empty() {
-        true => None,
-        false => Some(Keeper::open(&path).map_err(failed)?),
-    };
-    Ok((ring, keeper))
+    Ok(ring)
 }
 
 impl Trace {
@@ -164,17 +213,16 @@ impl Copy {
 }
 
 impl Keeper {
-    fn open(path: &Path) -> io::Result<Keeper> {
-        let open = |number: usize| {
-            let path = with_suffix(path, &format!(".kept-{number}"));
-            // What an earlier process has kept stays until its turn has come.
-            let mut options = OpenOptions::new();
-            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-            Ok(Copy { path, file: Arc::new(file) })
+    /// `None` if there are no files for copies.
+    fn of(path: &Path, files: TraceFiles) -> Option<Keeper> {
+        let TraceFiles { ring, copies } = files;
+        let copy = |(index, file): (usize, File)| Copy {
+            path: path_of_copy(path, index),
+            file: Arc::new(file),
         };
-        Ok(Keeper {
-            ring: Arc::new(File::open(path)?),
-            copies: (1..=COPIES).map(open).collect::<io::Result<_>>()?,
+        (!copies.is_empty()).then(|| Keeper {
+            ring: Arc::new(ring),
+            copies: copies.into_iter().enumerate().map(copy).collect(),
             last: None,
             is_busy: Arc::default(),
         })
@@ -195,7 +243,7 @@ impl Keeper {
         let (ring, file, is_busy) = (self.ring.clone(), file.clone(), self.is_busy.clone());
         let path = path.clone();
         let copying = in_a_thread(Box::new(move || {
-            match copy(&ring, &file) {
+            match copy_blocks(&ring, &file) {
                 Ok(()) => log::info!("{trigger}: the trace so far is in {}", path.display()),
                 Err(error) => log::error!("cannot keep the trace in {}: {error}", path.display()),
             }
@@ -209,7 +257,7 @@ impl Keeper {
 }
 
 /// Copies all whole blocks, in the order of their places.
-fn copy(ring: &File, to: &File) -> io::Result<()> {
+fn copy_blocks(ring: &File, to: &File) -> io::Result<()> {
     to.set_len(0)?;
     let mut blocks = vec![0; BLOCKS_AT_ONCE * BLOCK_BYTES];
     let mut place = 0;
@@ -224,10 +272,4 @@ fn copy(ring: &File, to: &File) -> io::Result<()> {
         )?;
         place += count as u64;
     }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name: OsString = path.into();
-    name.push(suffix);
-    name.into()
 }

@@ -6,6 +6,7 @@ use super::watchdog::{Finding, Look, Pulse};
 use crate::child::{Child, Ending, Executable, NotStarted, Start};
 use crate::control::{Answer, Line};
 use crate::listening::Bound;
+use crate::recordings::Recordings;
 use crate::shard::{ShardSpec, VARIABLE};
 use crate::upgrade;
 use nix::sys::signal::Signal;
@@ -17,6 +18,7 @@ use readyd::os::{activation, notify, signals};
 use readyd::server::stats::scoreboard::Scoreboard;
 use std::fmt;
 use std::io;
+use std::iter;
 use std::os::fd::{AsFd, AsRawFd};
 use std::process;
 use std::time::Duration;
@@ -97,15 +99,15 @@ impl fmt::Display for StartFailure {
 }
 
 impl Process {
-    /// Starts a process for shard `number`, which serves these listeners.
+    /// Starts a process for shard `number`, which serves these listeners and records to these
+    /// files.
     pub(super) fn start(
         template: &SpawnTemplate,
         number: usize,
         scoreboard_slot: usize,
-        sockets: &OfAShard,
+        (OfAShard { listeners, own }, recordings): (&OfAShard, Recordings),
         now: Moment,
     ) -> Result<Process, StartFailure> {
-        let OfAShard { listeners, own } = sockets;
         let listeners_of_it = inherited_by_it(listeners)?;
         let config = Config { listeners: listeners_of_it, ..template.config.clone() };
         let (line, of_the_shard) =
@@ -124,10 +126,10 @@ impl Process {
             zone: template.zone.memory.as_raw_fd(),
             certificates: certificates.map_or(0, |memory| memory.as_raw_fd()),
             control: of_the_shard.as_fd().as_raw_fd(),
+            recordings: recordings.numbers(),
             earlier: template.earlier.iter().map(|board| board.as_fd().as_raw_fd()).collect(),
         };
-        let mut arguments = vec!["readyd".into()];
-        arguments.extend(config.to_args());
+        let arguments = iter::once("readyd".into()).chain(config.to_args()).collect();
         let sockets = listeners.iter().map(|(socket, _)| socket.as_fd());
         let shared = [
             template.scoreboard.as_fd(),
@@ -147,6 +149,7 @@ impl Process {
                 .chain(earlier)
                 .chain(certificates)
                 .map(|fd| fd.as_raw_fd())
+                .chain(recordings.numbers())
                 .collect(),
             failure: of_the_shard.as_fd().as_raw_fd(),
         };
