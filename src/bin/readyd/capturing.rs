@@ -94,6 +94,7 @@ pub(crate) fn create(
 }
 
 impl Capture {
+    /// One that writes to `file`, which [`create`] has made, perhaps in the supervisor.
     pub(crate) fn new(file: File, path: PathBuf, size: u64, is_of_a_successor: bool) -> Capture {
         Capture { file, path, size, is_of_a_successor }
     }

@@ -29,8 +29,9 @@ pub(crate) struct Recordings {
 }
 
 impl Recordings {
-    /// Makes the files of the first process of each shard, for `owner` if it is given. Call it while
-    /// the privileges to do so are there. After an upgrade there are no more than shards have.
+    /// Makes the files of the first process of each shard, for `owner` if it is given. Call it
+    /// while the privileges to do so are there. The new process of an upgrade has no more than its
+    /// shards, and leaves it to them.
     ///
     /// # Errors
     ///

@@ -67,6 +67,7 @@ pub(crate) struct TraceFiles {
 }
 
 impl TraceFiles {
+    /// The ring, then the copies in the order of their numbers.
     pub(crate) fn all(&self) -> impl Iterator<Item = &File> {
         [&self.ring].into_iter().chain(&self.copies)
     }

@@ -31,7 +31,7 @@ fn recorded(scratch: &Scratch, folder: u32, shards: &str, arguments: &[&str]) ->
     Launch::of(&["framed"]).args(&common).args(arguments).start()
 }
 
-/// The traces of a server with so many shards.
+/// The traces of a server.
 fn traces(scratch: &Scratch, shards: &str) -> Vec<PathBuf> {
     match shards {
         "1" => vec![scratch.path("trace")],
