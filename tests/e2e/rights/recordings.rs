@@ -94,8 +94,11 @@ fn shards_record_in_a_folder_of_root() {
         let found = fs::metadata(&path).expect("a file");
         assert_eq!((found.uid(), found.mode() & 0o777), (3_999_999_999, 0o600));
         assert_eq!(status_of_trace_by(pid), Some(0));
-        let is_served = |entry| matches!(entry, Event::Served { count: 1, .. });
-        assert!(entries(&path).into_iter().any(|entry| is_served(entry.event)));
+        eventually("a request in the trace", || {
+            assert_eq!(server.connect("framed").ask("ECHO hello"), "hello");
+            let mut events = entries(&path).into_iter().map(|entry| entry.event);
+            events.any(|event| matches!(event, Event::Served { count: 1, .. })).then_some(())
+        });
     }
     let mut client = server.connect("framed");
     let _ = client.ask("Disconnect !");
