@@ -5,7 +5,8 @@
 //! between two turns, one line of the log says so, and the server serves on.
 
 use crate::background::in_a_thread;
-use crate::recordings::or_without;
+use crate::recordings::{RecordingError, or_without};
+use crate::start::StartError;
 use readyd::capture::record::EndCause;
 use readyd::capture::start::Start;
 use readyd::capture::wire::{BLOCK_HEADER_BYTES, block_header};
@@ -17,11 +18,10 @@ use readyd::os::privileges::Credentials;
 use readyd::server::stats::publishing::SharedStats;
 use std::cell::RefCell;
 use std::env;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::mem;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,18 +38,11 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// How long the end of the server waits for the disk.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
-/// Why nothing can be captured.
-#[derive(Debug)]
-pub(crate) struct CaptureError {
-    path: PathBuf,
-    error: io::Error,
-}
+/// What is captured, for all that capture it.
+type SharedTape = Rc<RefCell<Tape>>;
 
-impl fmt::Display for CaptureError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CaptureError { path, error } = self;
-        write!(f, "--capture {}: {error}", path.display())
-    }
+fn failed(path: &Path) -> impl Fn(io::Error) -> RecordingError {
+    move |error| RecordingError::at("--capture", path, error)
 }
 
 /// The file of a capture that is yet to begin.
@@ -86,11 +79,11 @@ pub(crate) fn create(
     pid: u32,
     shard: Option<usize>,
     owner: Option<&Credentials>,
-) -> Result<Option<File>, CaptureError> {
+) -> Result<Option<File>, RecordingError> {
     let asked = config.capture.as_ref().filter(|_| cfg!(feature = "trace"));
     let Some(asked) = asked else { return Ok(None) };
     let path = asked.path(pid, shard);
-    own_files::create(&path, owner).map(Some).map_err(|error| CaptureError { path, error })
+    own_files::create(&path, owner).map(Some).map_err(failed(&path))
 }
 
 impl Capture {
@@ -104,10 +97,7 @@ impl Capture {
     /// # Errors
     ///
     /// Those of [`Capture::write`].
-    pub(crate) fn begin(
-        self,
-        start: &Start<'_>,
-    ) -> Result<Option<Rc<RefCell<Tape>>>, CaptureError> {
+    pub(crate) fn begin(self, start: &Start<'_>) -> Result<Option<SharedTape>, StartError> {
         let is_successor = self.is_of_a_successor;
         or_without(self.write(start).map(Some), is_successor)
     }
@@ -117,7 +107,7 @@ impl Capture {
     /// # Errors
     ///
     /// The file cannot be written, or there is no thread.
-    fn write(self, start: &Start<'_>) -> Result<Rc<RefCell<Tape>>, CaptureError> {
+    fn write(self, start: &Start<'_>) -> Result<SharedTape, RecordingError> {
         let Capture { mut file, path, size, .. } = self;
         let mut begin = || {
             let beginning = Tape::beginning(start).map_err(io::Error::other)?;
@@ -127,11 +117,10 @@ impl Capture {
             file.write_all(&beginning)?;
             Ok(beginning.len() as u64)
         };
-        let written = begin().map_err(|error| CaptureError { path: path.clone(), error })?;
+        let written = begin().map_err(failed(&path))?;
         let disk = Arc::new(Disk::default());
         let ours = Arc::clone(&disk);
-        in_a_thread(Box::new(move || ours.write(&mut file)))
-            .map_err(|error| CaptureError { path: path.clone(), error })?;
+        in_a_thread(Box::new(move || ours.write(&mut file))).map_err(failed(&path))?;
         log::debug!("capturing to {}", path.display());
         let sink = FileSink { disk, path, written, size, has_ended: false };
         Ok(Rc::new(RefCell::new(Tape::new(start, Box::new(sink)))))

@@ -11,20 +11,45 @@
 use crate::capturing::{self, Capture};
 use crate::shard::Shard;
 use crate::start::StartError;
-use crate::tracing::{self, Trace, TraceFiles};
+use crate::tracing::{self, Trace};
 use nix::unistd::getppid;
 use readyd::config::Config;
 use readyd::os::privileges::Credentials;
 use readyd::reactor::Reactor;
 use std::fmt;
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
 use std::process;
+
+/// Why nothing can be recorded.
+#[derive(Debug)]
+pub(crate) struct RecordingError {
+    flag: &'static str,
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl RecordingError {
+    /// With the file of this flag.
+    pub(crate) fn at(flag: &'static str, path: &Path, error: io::Error) -> RecordingError {
+        RecordingError { flag, path: path.to_owned(), error }
+    }
+}
+
+impl fmt::Display for RecordingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RecordingError { flag, path, error } = self;
+        write!(f, "{flag} {}: {error}", path.display())
+    }
+}
 
 /// The files that one process records to.
 #[derive(Default)]
 pub(crate) struct Recordings {
-    trace: Option<TraceFiles>,
+    /// As [`tracing::create`] returns them.
+    trace: Vec<File>,
     capture: Option<File>,
 }
 
@@ -41,11 +66,14 @@ impl Recordings {
         is_upgrade: bool,
         owner: Option<&Credentials>,
     ) -> Result<Vec<Recordings>, StartError> {
-        let of_a_shard = |number| match is_upgrade {
-            true => Ok(Recordings::default()),
-            false => Recordings::create(config, Some(number), owner, false),
-        };
-        (0..config.shards).map(of_a_shard).collect()
+        let mut all = Vec::with_capacity(config.shards);
+        for number in 0..config.shards {
+            all.push(match is_upgrade {
+                true => Recordings::default(),
+                false => Recordings::create(config, Some(number), owner, false)?,
+            });
+        }
+        Ok(all)
     }
 
     fn create(
@@ -54,24 +82,24 @@ impl Recordings {
         owner: Option<&Credentials>,
         is_successor: bool,
     ) -> Result<Recordings, StartError> {
-        let trace = or_without(tracing::create(config, shard, owner), is_successor);
-        let trace = trace.map_err(StartError::Trace)?;
+        let trace = or_without(tracing::create(config, shard, owner), is_successor)?;
         let capture = capturing::create(config, process::id(), shard, owner);
-        let capture = or_without(capture, is_successor).map_err(StartError::Capture)?;
-        Ok(Recordings { trace, capture })
+        Ok(Recordings { trace, capture: or_without(capture, is_successor)? })
     }
 
     /// The descriptors, for the shard to inherit.
     pub(crate) fn numbers(&self) -> Vec<RawFd> {
-        let traced = self.trace.iter().flat_map(TraceFiles::all);
-        traced.chain(&self.capture).map(AsRawFd::as_raw_fd).collect()
+        let mut numbers = Vec::new();
+        for file in self.trace.iter().chain(&self.capture) {
+            numbers.push(file.as_raw_fd());
+        }
+        numbers
     }
 
     /// What a shard with this configuration has inherited, in the order of [`Recordings::numbers`].
-    fn inherited(config: &Config, files: Vec<OwnedFd>) -> Recordings {
-        let mut files = files.into_iter().map(File::from);
-        let trace = config.trace.as_ref().and_then(|_| TraceFiles::inherited(config, &mut files));
-        Recordings { trace, capture: files.next() }
+    fn inherited(config: &Config, mut files: Vec<File>) -> Recordings {
+        let capture = config.capture.as_ref().and_then(|_| files.pop());
+        Recordings { trace: files, capture }
     }
 }
 
@@ -80,7 +108,7 @@ pub(crate) enum Source<'a> {
     /// It is the first, and makes them for this user.
     First(Option<&'a Credentials>),
     /// It is a shard, and has these from its supervisor.
-    Supervisor(Vec<OwnedFd>),
+    Supervisor(Vec<File>),
     /// It takes the place of another process, and makes them with the rights that it has.
     Successor,
 }
@@ -117,32 +145,35 @@ pub(crate) fn open(
         return Ok((None, None));
     }
     let is_successor = matches!(source, Source::Successor);
-    let (opener, files) = match source {
+    let mut maker = process::id();
+    let files = match source {
         Source::Supervisor(files) => {
-            (getppid().as_raw().unsigned_abs(), Recordings::inherited(config, files))
+            maker = getppid().as_raw().unsigned_abs();
+            Recordings::inherited(config, files)
         }
-        Source::First(owner) => (process::id(), Recordings::create(config, shard, owner, false)?),
-        Source::Successor => (process::id(), Recordings::create(config, shard, None, true)?),
+        Source::First(owner) => Recordings::create(config, shard, owner, false)?,
+        Source::Successor => Recordings::create(config, shard, None, true)?,
     };
-    let trace = tracing::open(config, shard, files.trace, reactor);
-    let trace = or_without(trace, is_successor).map_err(StartError::Trace)?;
+    let trace = or_without(tracing::open(config, shard, files.trace, reactor), is_successor)?;
     let capture = files.capture.zip(config.capture.as_ref());
     let capture = capture.map(|(file, asked)| {
-        Capture::new(file, asked.path(opener, shard), asked.size, is_successor)
+        Capture::new(file, asked.path(maker, shard), asked.size, is_successor)
     });
     Ok((trace, capture))
 }
 
 /// Has a successor serve without what it cannot record.
-pub(crate) fn or_without<T, E: fmt::Display>(
-    outcome: Result<Option<T>, E>,
+pub(crate) fn or_without<T: Default>(
+    outcome: Result<T, RecordingError>,
     is_successor: bool,
-) -> Result<Option<T>, E> {
-    match outcome {
-        Err(error) if is_successor => {
-            log::warn!("serving without {error}");
-            Ok(None)
-        }
-        outcome => outcome,
+) -> Result<T, StartError> {
+    outcome.or_else(|error| tolerate(error, is_successor).map(|()| T::default()))
+}
+
+fn tolerate(error: RecordingError, is_successor: bool) -> Result<(), StartError> {
+    if !is_successor {
+        return Err(StartError::Recording(error));
     }
+    log::warn!("serving without {error}");
+    Ok(())
 }

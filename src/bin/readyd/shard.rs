@@ -16,8 +16,9 @@ use readyd::table::Table;
 use readyd::zone::ZoneRules;
 use std::env;
 use std::fmt;
+use std::fs::File;
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 /// The environment variable with the [`ShardSpec`] of a shard.
@@ -107,9 +108,14 @@ impl ShardSpec {
             earlier: Vec::new(),
         };
         let recorded = number()?.try_into().ok()?;
-        let rest: Option<Vec<RawFd>> = words.map(|word| word.parse().ok()).collect();
-        let (recordings, earlier) = rest.as_ref()?.split_at_checked(recorded)?;
-        (spec.recordings, spec.earlier) = (recordings.to_vec(), earlier.to_vec());
+        for word in words {
+            let is_recording = spec.recordings.len() < recorded;
+            let list = if is_recording { &mut spec.recordings } else { &mut spec.earlier };
+            list.push(word.parse().ok()?);
+        }
+        if spec.recordings.len() < recorded {
+            return None;
+        }
         (spec.scoreboard_slot / SLOTS_PER_SHARD == spec.number).then_some(spec)
     }
 }
@@ -187,7 +193,7 @@ pub(crate) struct Shard {
     certificates: Option<Certificates>,
     scoreboard_slot: ScoreboardSlot,
     control: Control,
-    recordings: Vec<OwnedFd>,
+    recordings: Vec<File>,
 }
 
 impl Shard {
@@ -207,9 +213,11 @@ impl Shard {
         let take = |number| inherited_fd::take(number).map_err(ShardError::Inherit);
         let scoreboard =
             Scoreboard::open(take(spec.scoreboard)?).map_err(ShardError::Scoreboard)?;
-        let open = |number| Scoreboard::open(take(number)?).map_err(ShardError::Scoreboard);
-        let earlier = spec.earlier.iter().map(|&number| open(number));
-        let earlier = earlier.collect::<Result<Vec<_>, ShardError>>()?;
+        let mut earlier = Vec::new();
+        for &number in &spec.earlier {
+            let board = Scoreboard::open(take(number)?);
+            earlier.push(board.map_err(ShardError::Scoreboard)?);
+        }
         let table = Table::map(take(spec.table)?).map_err(ShardError::Table)?;
         let zone = zone::map(take(spec.zone)?).map_err(ShardError::Zone)?;
         let certificates = match spec.certificates {
@@ -217,8 +225,10 @@ impl Shard {
             number => Some(Certificates::map(take(number)?).map_err(ShardError::Certificates)?),
         };
         let control = Control::from(take(spec.control)?);
-        let recordings = spec.recordings.iter().map(|&number| take(number));
-        let recordings = recordings.collect::<Result<_, _>>()?;
+        let mut recordings = Vec::new();
+        for &number in &spec.recordings {
+            recordings.push(File::from(take(number)?));
+        }
         // After execveat(2), ps(1) and top(1) would show the number of the descriptor as the name.
         prctl::set_name(c"readyd").map_err(|error| ShardError::System(error.into()))?;
         let age = Duration::from_nanos(monotonic_nanos().saturating_sub(spec.began));
@@ -262,7 +272,7 @@ impl Shard {
 
     /// Takes the files that it has from the supervisor to record to. The first process of a shard
     /// has them.
-    pub(crate) fn take_recordings(&mut self) -> Vec<OwnedFd> {
+    pub(crate) fn take_recordings(&mut self) -> Vec<File> {
         std::mem::take(&mut self.recordings)
     }
 

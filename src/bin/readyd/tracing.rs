@@ -5,6 +5,7 @@
 //! most every [`BETWEEN_COPIES`]. A thread makes them, so the loop does not wait.
 
 use crate::background::in_a_thread;
+use crate::recordings::RecordingError;
 use readyd::config::Config;
 use readyd::config::tracing::TraceFile;
 use readyd::io::clock::Moment;
@@ -19,7 +20,6 @@ use readyd::trace::memory_ring::Nowhere;
 use readyd::trace::ring_file::read_blocks;
 use readyd::trace::wire::BLOCK_BYTES;
 use readyd::trace::{Recorder, Recording, Teller, Trigger};
-use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -39,51 +39,11 @@ const BETWEEN_COPIES: Duration = Duration::from_secs(10);
 /// Blocks that are copied at once.
 const BLOCKS_AT_ONCE: usize = 64;
 
-/// Why there can be no trace.
-#[derive(Debug)]
-pub(crate) struct TraceError {
-    path: PathBuf,
-    error: io::Error,
-}
-
-impl fmt::Display for TraceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TraceError { path, error } = self;
-        write!(f, "--trace {}: {error}", path.display())
-    }
-}
-
 /// A trace that is yet to begin.
 pub(crate) struct Trace {
     recorder: Recorder,
     is_paused: bool,
     keeper: Option<Keeper>,
-}
-
-/// The files of a trace: the ring, and those for copies of it if something is looked out for.
-pub(crate) struct TraceFiles {
-    ring: File,
-    copies: Vec<File>,
-}
-
-impl TraceFiles {
-    /// The ring, then the copies in the order of their numbers.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &File> {
-        [&self.ring].into_iter().chain(&self.copies)
-    }
-
-    /// The next of `files`, in the order of [`TraceFiles::all`].
-    pub(crate) fn inherited(
-        config: &Config,
-        files: &mut impl Iterator<Item = File>,
-    ) -> Option<TraceFiles> {
-        Some(TraceFiles { ring: files.next()?, copies: files.take(copies(config)).collect() })
-    }
-}
-
-/// How many files for copies there are to be.
-fn copies(config: &Config) -> usize {
-    if config.trace_on.is_empty() { 0 } else { COPIES }
 }
 
 fn path_of(file: &TraceFile, shard: Option<usize>) -> PathBuf {
@@ -98,7 +58,12 @@ fn path_of_copy(ring: &Path, index: usize) -> PathBuf {
     with_suffix(ring, &format!(".kept-{}", index + 1))
 }
 
-/// Makes the file of `--trace`, and those for copies of it. They belong to `owner`, if it is given.
+fn failed(path: &Path) -> impl Fn(io::Error) -> RecordingError {
+    move |error| RecordingError::at("--trace", path, error)
+}
+
+/// Makes the file of `--trace`, and those for copies of it if something is looked out for: the
+/// copies in the order of their numbers, then the ring. They belong to `owner`, if it is given.
 ///
 /// # Errors
 ///
@@ -107,22 +72,21 @@ pub(crate) fn create(
     config: &Config,
     shard: Option<usize>,
     owner: Option<&Credentials>,
-) -> Result<Option<TraceFiles>, TraceError> {
+) -> Result<Vec<File>, RecordingError> {
+    let mut files = Vec::new();
     let Some(asked) = config.trace.as_ref().filter(|_| cfg!(feature = "trace")) else {
-        return Ok(None);
+        return Ok(files);
     };
     let ring = path_of(asked, shard);
-    // These first: they take no room. What an earlier process has kept stays until its turn has
-    // come.
-    let copy = |index| {
+    // The copies first: they take no room. What an earlier process has kept stays until its turn
+    // has come.
+    let copies = if config.trace_on.is_empty() { 0 } else { COPIES };
+    for index in 0..copies {
         let path = path_of_copy(&ring, index);
-        own_files::open_or_create(&path, owner).map_err(|error| TraceError { path, error })
-    };
-    let copies = (0..copies(config)).map(copy).collect::<Result<_, _>>()?;
-    match TraceRing::create(&ring, asked.size, owner) {
-        Ok(ring) => Ok(Some(TraceFiles { ring, copies })),
-        Err(error) => Err(TraceError { path: ring, error }),
+        files.push(own_files::open_or_create(&path, owner).map_err(failed(&path))?);
     }
+    files.push(TraceRing::create(&ring, asked.size, owner).map_err(failed(&ring))?);
+    Ok(files)
 }
 
 /// What records to these files, if something is to; and has turns told if the log's level is
@@ -134,19 +98,19 @@ pub(crate) fn create(
 pub(crate) fn open(
     config: &Config,
     shard: Option<usize>,
-    files: Option<TraceFiles>,
+    mut files: Vec<File>,
     reactor: &Reactor,
-) -> Result<Option<Trace>, TraceError> {
+) -> Result<Option<Trace>, RecordingError> {
     let teller = log::log_enabled!(log::Level::Trace)
         .then(|| Teller::new(config.limits.log_rate, Box::new(|line| log::trace!("{line}"))));
-    if files.is_none() && teller.is_none() {
+    if files.is_empty() && teller.is_none() {
         return Ok(None);
     }
-    let (ring, keeper): (Box<dyn Ring>, _) = match (&config.trace, files) {
-        (Some(asked), Some(files)) => {
+    let (ring, keeper): (Box<dyn Ring>, _) = match (&config.trace, files.pop()) {
+        (Some(asked), Some(file)) => {
             let path = path_of(asked, shard);
-            let ring = map(&path, &files.ring)?;
-            (Box::new(ring), Keeper::of(&path, files))
+            let ring = map(&path, &file)?;
+            (Box::new(ring), Keeper::of(&path, file, files))
         }
         _ => (Box::new(Nowhere::default()), None),
     };
@@ -166,9 +130,8 @@ pub(crate) fn open(
     Ok(Some(Trace { recorder: Recorder::new(recording, now), is_paused, keeper }))
 }
 
-fn map(path: &Path, file: &File) -> Result<TraceRing, TraceError> {
-    let failed = |error| TraceError { path: path.to_owned(), error };
-    let (ring, medium) = TraceRing::open(file).map_err(failed)?;
+fn map(path: &Path, file: &File) -> Result<TraceRing, RecordingError> {
+    let (ring, medium) = TraceRing::open(file).map_err(failed(path))?;
     if medium == Medium::Other {
         log::warn!(
             "--trace {} is not on tmpfs, so the loop may wait for the disk (use /dev/shm)",
@@ -215,18 +178,15 @@ impl Copy {
 
 impl Keeper {
     /// `None` if there are no files for copies.
-    fn of(path: &Path, files: TraceFiles) -> Option<Keeper> {
-        let TraceFiles { ring, copies } = files;
-        let copy = |(index, file): (usize, File)| Copy {
-            path: path_of_copy(path, index),
-            file: Arc::new(file),
-        };
-        (!copies.is_empty()).then(|| Keeper {
-            ring: Arc::new(ring),
-            copies: copies.into_iter().enumerate().map(copy).collect(),
-            last: None,
-            is_busy: Arc::default(),
-        })
+    fn of(path: &Path, ring: File, files: Vec<File>) -> Option<Keeper> {
+        if files.is_empty() {
+            return None;
+        }
+        let mut copies = Vec::with_capacity(COPIES);
+        for (index, file) in files.into_iter().enumerate() {
+            copies.push(Copy { path: path_of_copy(path, index), file: Arc::new(file) });
+        }
+        Some(Keeper { ring: Arc::new(ring), copies, last: None, is_busy: Arc::default() })
     }
 
     /// Begins a copy, unless another was begun shortly before or is not finished.

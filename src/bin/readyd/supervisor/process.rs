@@ -18,7 +18,6 @@ use readyd::os::{activation, notify, signals};
 use readyd::server::stats::scoreboard::Scoreboard;
 use std::fmt;
 use std::io;
-use std::iter;
 use std::os::fd::{AsFd, AsRawFd};
 use std::process;
 use std::time::Duration;
@@ -129,28 +128,19 @@ impl Process {
             recordings: recordings.numbers(),
             earlier: template.earlier.iter().map(|board| board.as_fd().as_raw_fd()).collect(),
         };
-        let arguments = iter::once("readyd".into()).chain(config.to_args()).collect();
-        let sockets = listeners.iter().map(|(socket, _)| socket.as_fd());
-        let shared = [
-            template.scoreboard.as_fd(),
-            template.table.memory.as_fd(),
-            template.zone.memory.as_fd(),
-            of_the_shard.as_fd(),
-        ];
-        let earlier = template.earlier.iter().map(AsFd::as_fd);
+        let mut arguments = vec!["readyd".into()];
+        arguments.extend(config.to_args());
+        let shared = [spec.scoreboard, spec.table, spec.zone, spec.control];
+        let mut without_cloexec = [&shared[..], &spec.recordings, &spec.earlier].concat();
+        without_cloexec.extend(listeners.iter().map(|(socket, _)| socket.as_raw_fd()));
+        without_cloexec.extend(certificates.map(|memory| memory.as_raw_fd()));
         let start = Start {
             program: Executable::File(&template.program),
             arguments,
             variable: (VARIABLE, spec.to_string()),
             stderr: template.log.as_ref().map(AsFd::as_fd),
             withheld: not_for_children(),
-            without_cloexec: sockets
-                .chain(shared)
-                .chain(earlier)
-                .chain(certificates)
-                .map(|fd| fd.as_raw_fd())
-                .chain(recordings.numbers())
-                .collect(),
+            without_cloexec,
             failure: of_the_shard.as_fd().as_raw_fd(),
         };
         template.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;
