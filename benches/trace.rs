@@ -27,7 +27,8 @@ const EVENTS: u64 = 8;
 
 /// A recorder, and what its clock shows.
 fn recorder(path: &Path) -> (Recorder, Rc<Cell<Moment>>) {
-    let (ring, _) = TraceRing::create(path, RING_BYTES).expect("a ring");
+    let file = TraceRing::create(path, RING_BYTES, None).expect("a file");
+    let (ring, _) = TraceRing::open(&file).expect("a ring");
     let now = Rc::new(Cell::new(Moment::START));
     let clock = now.clone();
     let recording = Recording {

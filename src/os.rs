@@ -14,6 +14,7 @@ pub mod landlock;
 pub mod listener;
 pub mod memory;
 pub mod notify;
+pub mod own_files;
 pub mod privileges;
 #[cfg(feature = "client")]
 pub mod process;

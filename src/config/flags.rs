@@ -231,7 +231,8 @@ pub(super) const FLAGS: &[Flag] = &[
         "FILE[,OPTION]",
         "record what the loop does in FILE",
         "A ring of size=64MiB, best on tmpfs (/dev/shm); readyc trace reads it.\n\
-         Signal 40 ends and begins recording; paused: it waits for the signal.",
+         Signal 40 ends and begins recording; paused: it waits for the signal.\n\
+         With --shards: FILE.1, FILE.2 ...",
     ),
     flag(
         "trace-on",

@@ -8,11 +8,12 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{
-    Gid, Group, Uid, User, getgrouplist, getgroups, getresgid, getresuid, setgroups, setresgid,
-    setresuid, setuid,
+    Gid, Group, Uid, User, fchown, getgrouplist, getgroups, getresgid, getresuid, setgroups,
+    setresgid, setresuid, setuid,
 };
 use std::ffi::{CString, NulError};
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::str::FromStr;
@@ -217,6 +218,20 @@ impl fmt::Display for Credentials {
 }
 
 impl Credentials {
+    /// The user.
+    pub fn user(&self) -> Uid {
+        self.uid
+    }
+
+    /// Makes that user and its group the owner of an open file, fchown(2).
+    ///
+    /// # Errors
+    ///
+    /// That this process may not give it away.
+    pub fn own(&self, file: &File) -> io::Result<()> {
+        fchown(file, Some(self.uid), Some(self.gid)).map_err(io::Error::from)
+    }
+
     /// Becomes that user; there is no way back. Call it while the process has one thread.
     ///
     /// setgroups(2) and setresgid(2) come first, because they need privileges that setresuid(2)

@@ -4,19 +4,20 @@
 //! Invariants: all references into the mapping are to atomics, because other processes have it,
 //! too; bytes go in, and none are read.
 
+use crate::os::own_files;
+use crate::os::privileges::Credentials;
 use crate::trace::block::Block;
 use crate::trace::encode::Ring;
 use crate::trace::wire::BLOCK_BYTES;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
-use std::ffi::{OsString, c_void};
+use std::ffi::c_void;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::ptr::NonNull;
 use std::slice;
 
@@ -44,29 +45,36 @@ impl TraceRing {
     /// The fewest blocks: one that is written, and some to be read.
     pub const FEWEST_BLOCKS: usize = 16;
 
-    /// Makes a file of `size` bytes, rounded down to whole blocks, with all of its room allocated.
-    /// A file that is there is renamed to `PATH.old` first: it may be the trace of a server that
-    /// was killed, and another process may have it mapped.
+    /// Makes a file of `size` bytes, rounded down to whole blocks, with all of its room allocated:
+    /// see [`own_files::create`].
     ///
     /// # Errors
     ///
     /// What the system says: no room for so much, no right to write there, no regular file.
-    pub fn create(path: &Path, size: u64) -> io::Result<(TraceRing, Medium)> {
+    pub fn create(path: &Path, size: u64, owner: Option<&Credentials>) -> io::Result<File> {
         let blocks = usize::try_from(size).unwrap_or(usize::MAX) / BLOCK_BYTES;
         let blocks = blocks.max(TraceRing::FEWEST_BLOCKS);
         let bytes = blocks.saturating_mul(BLOCK_BYTES);
-        set_aside(path)?;
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        let file = own_files::create(path, owner)?;
         let length = i64::try_from(bytes).map_err(|_| ErrorKind::FileTooLarge)?;
         if let Err(error) = fallocate(&file, FallocateFlags::empty(), 0, length) {
             // Nothing was written to it.
             let _ = fs::remove_file(path);
             return Err(error.into());
         }
-        let is_tmpfs = fstatfs(&file).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC);
+        Ok(file)
+    }
+
+    /// Maps a file that [`TraceRing::create`] has made, and that no other process writes to.
+    ///
+    /// # Errors
+    ///
+    /// What the system says: no room in the address space.
+    pub fn open(file: &File) -> io::Result<(TraceRing, Medium)> {
+        let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        let is_tmpfs = fstatfs(file).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC);
         let medium = if is_tmpfs { Medium::Memory } else { Medium::Other };
-        Ok((TraceRing::map(&file, blocks)?, medium))
+        Ok((TraceRing::map(file, bytes / BLOCK_BYTES)?, medium))
     }
 
     #[expect(unsafe_code, reason = "mmap(2) has no safe form: other processes share the bytes")]
@@ -89,26 +97,6 @@ impl TraceRing {
         // bytes meanwhile: all of a block is atomic.
         unsafe { slice::from_raw_parts(self.start.as_ptr().cast::<Block>(), self.blocks) }
     }
-}
-
-/// Renames a file that is there. What is no regular file stays.
-///
-/// # Errors
-///
-/// What the system says, or that it is no regular file.
-pub fn set_aside(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(found) if !found.is_file() => Err(io::Error::other("it is no regular file")),
-        Ok(_) => fs::rename(path, old_name(path)),
-    }
-}
-
-fn old_name(path: &Path) -> PathBuf {
-    let mut name: OsString = path.into();
-    name.push(".old");
-    name.into()
 }
 
 impl Ring for TraceRing {

@@ -4,7 +4,7 @@
 use crate::support::readyc::{Ended, command, run};
 use crate::support::tools::SHELL;
 use crate::support::{Launch, Scratch, Server, eventually};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -193,6 +193,29 @@ fn each_shard_has_a_capture_and_the_environment_asks_for_one_as_well() {
         assert!(same(path, &[]).ends_with("; then the server stopped"));
         same(path, &["--level", "outcome"]);
     }
+}
+
+/// Its supervisor would start one after the other otherwise.
+#[test]
+fn a_successor_that_cannot_be_captured_serves() {
+    let scratch = Scratch::new();
+    let table = scratch.write("table", "colour red\n");
+    let path = scratch.path("capture");
+    let value = format!("{},size=64KiB", path.display());
+    let launch = Launch::of(&["framed"]).path("--table", &table);
+    let server = launch.args(&["--shards", "2", "--capture", &value]).start();
+    let shards = eventually("shards", || Some(server.shards()).filter(|all| all.len() == 2));
+    scratch.write("table", &format!("colour {}\n", "blue".repeat(1 << 16)));
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log("table reloaded: 1 key");
+    kill(shards[0], Signal::SIGKILL).expect("signal a shard");
+    server.wait_for_log(&format!("serving without --capture {}.", path.display()));
+    eventually("a successor", || {
+        let now = server.shards();
+        (now.len() == 2 && !now.contains(&shards[0])).then_some(())
+    });
+    assert!(server.connect("framed").ask("LOOKUP colour").starts_with("blueblue"));
+    assert_eq!(server.log().containing("restarting").len(), 1);
 }
 
 #[test]

@@ -10,6 +10,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+#[cfg(all(feature = "client", feature = "ops", feature = "trace"))]
+mod recordings;
+
 /// A user and group that no machine has given to anybody.
 const STRANGER: &str = "3999999999:3999999998";
 

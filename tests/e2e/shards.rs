@@ -209,8 +209,11 @@ fn what_prevents_a_start_is_said_once() {
     command.args(["--listen", "echo=127.0.0.1:0"]);
     for (order, complaint) in [
         ("nonsense", "is not valid (unset it"),
-        ("2 2 1 1 0 0 1 3 4 5 0 6", "is not valid (unset it"),
-        ("0 1 1 1 0 0 1 3 4 5 0 6", "is not the parent process"),
+        ("2 2 1 1 0 0 1 3 4 5 0 6 0", "is not valid (unset it"),
+        // It names one file to record to of two.
+        ("0 1 1 1 0 0 1 3 4 5 0 6 2 7", "is not valid (unset it"),
+        ("0 1 1 1 0 0 1 3 4 5 0 6 0", "is not the parent process"),
+        ("0 1 1 1 0 0 1 3 4 5 0 6 1 7 8", "is not the parent process"),
     ] {
         let output = tools::run(command.env("READYD_SHARD", order), Input::Whole(b""));
         let stderr = String::from_utf8_lossy(&output.stderr);

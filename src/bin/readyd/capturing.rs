@@ -5,23 +5,23 @@
 //! between two turns, one line of the log says so, and the server serves on.
 
 use crate::background::in_a_thread;
+use crate::recordings::{RecordingError, or_without};
+use crate::start::StartError;
 use readyd::capture::record::EndCause;
 use readyd::capture::start::Start;
 use readyd::capture::wire::{BLOCK_HEADER_BYTES, block_header};
 use readyd::capture::{CapturedStatistics, Sink, Tape, end_of};
 use readyd::config::Config;
 use readyd::config::capturing::VARIABLE;
-use readyd::os::trace_ring::set_aside;
+use readyd::os::own_files;
+use readyd::os::privileges::Credentials;
 use readyd::server::stats::publishing::SharedStats;
 use std::cell::RefCell;
 use std::env;
-use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::mem;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
-use std::process;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,18 +38,11 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// How long the end of the server waits for the disk.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
-/// Why nothing can be captured.
-#[derive(Debug)]
-pub(crate) struct CaptureError {
-    path: PathBuf,
-    error: io::Error,
-}
+/// What is captured, for all that capture it.
+type SharedTape = Rc<RefCell<Tape>>;
 
-impl fmt::Display for CaptureError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CaptureError { path, error } = self;
-        write!(f, "--capture {}: {error}", path.display())
-    }
+fn failed(path: &Path) -> impl Fn(io::Error) -> RecordingError {
+    move |error| RecordingError::at("--capture", path, error)
 }
 
 /// The file of a capture that is yet to begin.
@@ -57,6 +50,8 @@ pub(crate) struct Capture {
     file: File,
     path: PathBuf,
     size: u64,
+    /// Whether the process takes the place of another, and serves without if it must.
+    is_of_a_successor: bool,
 }
 
 /// What the environment asks for, if the configuration does not.
@@ -73,34 +68,47 @@ pub(crate) fn from_environment(config: &mut Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens the file of `--capture`, if there is one. Call it while the privileges to do so are there.
+/// Makes the file of `--capture`, if there is to be one. It belongs to `owner`, if it is given.
+/// `pid` stands for `%p` in its path.
 ///
 /// # Errors
 ///
 /// The file that cannot be made.
-pub(crate) fn open(config: &Config, shard: Option<usize>) -> Result<Option<Capture>, CaptureError> {
+pub(crate) fn create(
+    config: &Config,
+    pid: u32,
+    shard: Option<usize>,
+    owner: Option<&Credentials>,
+) -> Result<Option<File>, RecordingError> {
     let asked = config.capture.as_ref().filter(|_| cfg!(feature = "trace"));
     let Some(asked) = asked else { return Ok(None) };
-    let path = asked.path(process::id(), shard);
-    let size = asked.size;
-    let open = || {
-        set_aside(&path)?;
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)
-    };
-    match open() {
-        Ok(file) => Ok(Some(Capture { file, path, size })),
-        Err(error) => Err(CaptureError { path, error }),
-    }
+    let path = asked.path(pid, shard);
+    own_files::create(&path, owner).map(Some).map_err(failed(&path))
 }
 
 impl Capture {
+    /// One that writes to `file`, which [`create`] has made, perhaps in the supervisor.
+    pub(crate) fn new(file: File, path: PathBuf, size: u64, is_of_a_successor: bool) -> Capture {
+        Capture { file, path, size, is_of_a_successor }
+    }
+
+    /// As [`Capture::write`]; a successor captures nothing if it cannot.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Capture::write`].
+    pub(crate) fn begin(self, start: &Start<'_>) -> Result<Option<SharedTape>, StartError> {
+        let is_successor = self.is_of_a_successor;
+        or_without(self.write(start).map(Some), is_successor)
+    }
+
     /// Writes how the server begins, and has a thread write the rest.
     ///
     /// # Errors
     ///
     /// The file cannot be written, or there is no thread.
-    pub(crate) fn begin(self, start: &Start<'_>) -> Result<Rc<RefCell<Tape>>, CaptureError> {
-        let Capture { mut file, path, size } = self;
+    fn write(self, start: &Start<'_>) -> Result<SharedTape, RecordingError> {
+        let Capture { mut file, path, size, .. } = self;
         let mut begin = || {
             let beginning = Tape::beginning(start).map_err(io::Error::other)?;
             if beginning.len() as u64 > size {
@@ -109,11 +117,10 @@ impl Capture {
             file.write_all(&beginning)?;
             Ok(beginning.len() as u64)
         };
-        let written = begin().map_err(|error| CaptureError { path: path.clone(), error })?;
+        let written = begin().map_err(failed(&path))?;
         let disk = Arc::new(Disk::default());
         let ours = Arc::clone(&disk);
-        in_a_thread(Box::new(move || ours.write(&mut file)))
-            .map_err(|error| CaptureError { path: path.clone(), error })?;
+        in_a_thread(Box::new(move || ours.write(&mut file))).map_err(failed(&path))?;
         log::debug!("capturing to {}", path.display());
         let sink = FileSink { disk, path, written, size, has_ended: false };
         Ok(Rc::new(RefCell::new(Tape::new(start, Box::new(sink)))))

@@ -38,6 +38,7 @@ mod logger;
 mod output;
 #[cfg_attr(not(feature = "ops"), path = "reconfiguring/without.rs")]
 mod reconfiguring;
+mod recordings;
 #[cfg_attr(not(feature = "ops"), path = "sandbox/without.rs")]
 mod sandbox;
 #[cfg_attr(not(feature = "ops"), path = "service_manager/without.rs")]

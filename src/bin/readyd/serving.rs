@@ -86,7 +86,7 @@ impl Prepared {
         let tape = match self.capture.take() {
             Some(capture) => {
                 let start = self.beginning(&bound, now);
-                Some(capture.begin(&start).map_err(StartError::Capture)?)
+                capture.begin(&start)?
             }
             None => None,
         };

@@ -16,6 +16,7 @@ use readyd::table::Table;
 use readyd::zone::ZoneRules;
 use std::env;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub(crate) struct ShardSpec {
     pub(crate) certificates: RawFd,
     /// The descriptor of the socket to the supervisor.
     pub(crate) control: RawFd,
+    /// The descriptors of the files that it records to.
+    pub(crate) recordings: Vec<RawFd>,
     /// The descriptors of the scoreboards of the processes before this server.
     pub(crate) earlier: Vec<RawFd>,
 }
@@ -70,14 +73,16 @@ impl fmt::Display for ShardSpec {
             zone,
             certificates,
             control,
+            recordings,
             earlier,
         } = self;
         write!(
             f,
             "{number} {scoreboard_slot} {supervisor} {own_listeners} {measures_turns} {waits} \
-             {began} {scoreboard} {table} {zone} {certificates} {control}"
+             {began} {scoreboard} {table} {zone} {certificates} {control} {}",
+            recordings.len()
         )?;
-        earlier.iter().try_for_each(|number| write!(f, " {number}"))
+        recordings.iter().chain(earlier).try_for_each(|number| write!(f, " {number}"))
     }
 }
 
@@ -99,10 +104,18 @@ impl ShardSpec {
             zone: number()?.try_into().ok()?,
             certificates: number()?.try_into().ok()?,
             control: number()?.try_into().ok()?,
+            recordings: Vec::new(),
             earlier: Vec::new(),
         };
-        let earlier: Option<Vec<RawFd>> = words.map(|word| word.parse().ok()).collect();
-        spec.earlier = earlier?;
+        let recorded = number()?.try_into().ok()?;
+        for word in words {
+            let is_recording = spec.recordings.len() < recorded;
+            let list = if is_recording { &mut spec.recordings } else { &mut spec.earlier };
+            list.push(word.parse().ok()?);
+        }
+        if spec.recordings.len() < recorded {
+            return None;
+        }
         (spec.scoreboard_slot / SLOTS_PER_SHARD == spec.number).then_some(spec)
     }
 }
@@ -180,6 +193,7 @@ pub(crate) struct Shard {
     certificates: Option<Certificates>,
     scoreboard_slot: ScoreboardSlot,
     control: Control,
+    recordings: Vec<File>,
 }
 
 impl Shard {
@@ -199,9 +213,11 @@ impl Shard {
         let take = |number| inherited_fd::take(number).map_err(ShardError::Inherit);
         let scoreboard =
             Scoreboard::open(take(spec.scoreboard)?).map_err(ShardError::Scoreboard)?;
-        let open = |number| Scoreboard::open(take(number)?).map_err(ShardError::Scoreboard);
-        let earlier = spec.earlier.iter().map(|&number| open(number));
-        let earlier = earlier.collect::<Result<Vec<_>, ShardError>>()?;
+        let mut earlier = Vec::new();
+        for &number in &spec.earlier {
+            let board = Scoreboard::open(take(number)?);
+            earlier.push(board.map_err(ShardError::Scoreboard)?);
+        }
         let table = Table::map(take(spec.table)?).map_err(ShardError::Table)?;
         let zone = zone::map(take(spec.zone)?).map_err(ShardError::Zone)?;
         let certificates = match spec.certificates {
@@ -209,6 +225,10 @@ impl Shard {
             number => Some(Certificates::map(take(number)?).map_err(ShardError::Certificates)?),
         };
         let control = Control::from(take(spec.control)?);
+        let mut recordings = Vec::new();
+        for &number in &spec.recordings {
+            recordings.push(File::from(take(number)?));
+        }
         // After execveat(2), ps(1) and top(1) would show the number of the descriptor as the name.
         prctl::set_name(c"readyd").map_err(|error| ShardError::System(error.into()))?;
         let age = Duration::from_nanos(monotonic_nanos().saturating_sub(spec.began));
@@ -226,6 +246,7 @@ impl Shard {
             certificates,
             scoreboard_slot,
             control,
+            recordings,
         }))
     }
 
@@ -247,6 +268,12 @@ impl Shard {
     /// The certificates that it has from the supervisor.
     pub(crate) fn certificates(&self) -> Option<Certificates> {
         self.certificates.clone()
+    }
+
+    /// Takes the files that it has from the supervisor to record to. The first process of a shard
+    /// has them.
+    pub(crate) fn take_recordings(&mut self) -> Vec<File> {
+        std::mem::take(&mut self.recordings)
     }
 
     /// Whether it waits for an order before it serves.

@@ -9,7 +9,6 @@ mod upgrading;
 
 pub(crate) use error::StartError;
 
-use crate::capturing::{self};
 use crate::certificates::{self, CertificateReader, Certificates, Held};
 use crate::check;
 use crate::child::Program;
@@ -18,10 +17,10 @@ use crate::listening::{self, Bound, Inherited};
 use crate::loader::{Loader, first_table};
 use crate::output::{print_at_start, print_for_people};
 use crate::reconfiguring::{Asked, ConfigReader};
+use crate::recordings::{self, Source};
 use crate::service_manager::{self, ServiceManager};
 use crate::serving::Prepared;
 use crate::shard::Shard;
-use crate::tracing::{self};
 use crate::upgrade::Predecessor;
 use crate::zone::{self, ZoneReader};
 use crate::{interruptible, logger, sandbox, supervisor};
@@ -218,7 +217,7 @@ fn has_obstacles(
 /// Serves in this process.
 fn serve(
     given: Given<'_>,
-    shard: Option<Shard>,
+    mut shard: Option<Shard>,
     descriptor_limit: usize,
     mut reactor: Reactor,
 ) -> Result<(), StartError> {
@@ -228,6 +227,7 @@ fn serve(
     let own_listeners = shard.as_ref().map(Shard::own_listeners);
     let number = shard.as_ref().map(Shard::number);
     let waits = shard.as_ref().is_some_and(Shard::waits);
+    let source = Source::of(shard.as_mut(), predecessor.is_some(), credentials.as_ref());
     let config_file = asked.file().map(Path::to_owned);
     let measures_turns = shard.as_ref().map_or(config.has_metrics(), Shard::measures_turns);
     // Before there is a table, and while there is one thread.
@@ -254,8 +254,7 @@ fn serve(
     if !is_shard {
         announce(config, &addresses(&listeners)?, &mut reactor, &[])?;
     }
-    let trace = tracing::open(config, number, &reactor).map_err(StartError::Trace)?;
-    let capture = capturing::open(config, number).map_err(StartError::Capture)?;
+    let (trace, capture) = recordings::open(config, number, source, &reactor)?;
     drop_privileges(config, credentials)?;
     let held = hold(config, certificates.as_ref(), &mut parent, &reactor);
     let mut statistics = scoreboard_slot.map(|slot| Box::new(slot) as Box<dyn SharedStats>);
@@ -358,13 +357,14 @@ pub(crate) fn resolve(
     })?
 }
 
-/// Checks that the account may execute the program: shards are started after the privileges are
-/// dropped.
+/// Checks that the account of `--user` may execute the program: shards are started after the
+/// privileges are dropped.
 pub(crate) fn check_that_it_may_execute(
     config: &Config,
-    credentials: &Credentials,
+    credentials: Option<&Credentials>,
     program: &Program,
 ) -> Result<(), StartError> {
+    let Some(credentials) = credentials else { return Ok(()) };
     let cannot = |error| StartError::System("read the program's own file", error);
     match (credentials.may_execute(program).map_err(cannot)?, &config.user) {
         (false, Some(account)) => Err(StartError::Account(

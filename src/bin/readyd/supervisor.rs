@@ -25,6 +25,7 @@ use crate::control::Answer;
 use crate::loader::{Loader, first_table};
 use crate::logger;
 use crate::reconfiguring::ConfigReader;
+use crate::recordings::Recordings;
 use crate::service_manager::ServiceManager;
 use crate::start::{self, Given, StartError};
 use crate::upgrade::{Command, Upgrades};
@@ -98,9 +99,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
     let program =
         Program::own().map_err(|error| StartError::System("open the program's own file", error))?;
     let credentials = start::resolve(config.user.as_ref(), &mut reactor)?;
-    if let Some(credentials) = &credentials {
-        start::check_that_it_may_execute(config, credentials, &program)?;
-    }
+    start::check_that_it_may_execute(config, credentials.as_ref(), &program)?;
     let certificates = certificates::first(config, origins, &mut reactor, predecessor.as_mut())?;
     let (table, source) = first_table(config, SealedTable::of, &mut manager, &mut reactor)?;
     let zone_source = zone::source(config);
@@ -115,6 +114,7 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
         .map_err(|error| StartError::System("watch signals", error))?;
     let Sockets { addresses, of_shards } = sockets::for_each_shard(config, origins, inherited)?;
     start::announce(config, &addresses, &mut reactor, OTHER_SIGNALS)?;
+    let recordings = Recordings::of_shards(config, predecessor.is_some(), credentials.as_ref())?;
     // Opened while the privileges to do so are there.
     let log = logger::own_description(true);
     start::drop_privileges(config, credentials)?;
@@ -125,9 +125,9 @@ pub(crate) fn run(given: Given<'_>, mut reactor: Reactor) -> Result<(), StartErr
         .map_err(|error| StartError::System("put the configuration into shared memory", error))?;
     let inputs = reactor.inputs().map_err(|error| StartError::System("share epoll", error))?;
     let now = reactor.now();
-    let slots = of_shards.into_iter().enumerate();
+    let slots = of_shards.into_iter().zip(recordings).enumerate();
     let mut supervisor = Supervisor {
-        slots: slots.map(|(number, sockets)| ShardSlot::new(number, sockets, now)).collect(),
+        slots: slots.map(|(number, given)| ShardSlot::new(number, given, now)).collect(),
         phase: Phase::Serving,
         loader: Loader::new(source, SealedTable::of, &reactor),
         zone_reader: ZoneReader::new(zone_source, &reactor),

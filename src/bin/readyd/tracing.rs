@@ -5,10 +5,13 @@
 //! most every [`BETWEEN_COPIES`]. A thread makes them, so the loop does not wait.
 
 use crate::background::in_a_thread;
+use crate::recordings::RecordingError;
 use readyd::config::Config;
 use readyd::config::tracing::TraceFile;
 use readyd::io::clock::Moment;
 use readyd::io::net::Net;
+use readyd::os::own_files::{self, with_suffix};
+use readyd::os::privileges::Credentials;
 use readyd::os::trace_ring::{Medium, TraceRing};
 use readyd::reactor::Reactor;
 use readyd::server::Server;
@@ -17,11 +20,9 @@ use readyd::trace::memory_ring::Nowhere;
 use readyd::trace::ring_file::read_blocks;
 use readyd::trace::wire::BLOCK_BYTES;
 use readyd::trace::{Recorder, Recording, Teller, Trigger};
-use std::ffi::OsString;
-use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
@@ -38,20 +39,6 @@ const BETWEEN_COPIES: Duration = Duration::from_secs(10);
 /// Blocks that are copied at once.
 const BLOCKS_AT_ONCE: usize = 64;
 
-/// Why there can be no trace.
-#[derive(Debug)]
-pub(crate) struct TraceError {
-    path: PathBuf,
-    error: io::Error,
-}
-
-impl fmt::Display for TraceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TraceError { path, error } = self;
-        write!(f, "--trace {}: {error}", path.display())
-    }
-}
-
 /// A trace that is yet to begin.
 pub(crate) struct Trace {
     recorder: Recorder,
@@ -59,34 +46,73 @@ pub(crate) struct Trace {
     keeper: Option<Keeper>,
 }
 
-/// What records, if something is to: opens the file of `--trace`, and those for copies of it; and
-/// has turns told if the log's level is `trace`. Call it while the privileges to open files are
-/// there.
+fn path_of(file: &TraceFile, shard: Option<usize>) -> PathBuf {
+    match shard {
+        Some(number) => with_suffix(&file.path, &format!(".{}", number + 1)),
+        None => file.path.clone(),
+    }
+}
+
+/// The path of a copy; `index` is counted from 0.
+fn path_of_copy(ring: &Path, index: usize) -> PathBuf {
+    with_suffix(ring, &format!(".kept-{}", index + 1))
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> RecordingError {
+    move |error| RecordingError::at("--trace", path, error)
+}
+
+/// Makes the file of `--trace`, and those for copies of it if something is looked out for: the
+/// copies in the order of their numbers, then the ring. They belong to `owner`, if it is given.
 ///
 /// # Errors
 ///
 /// The file that cannot be made.
+pub(crate) fn create(
+    config: &Config,
+    shard: Option<usize>,
+    owner: Option<&Credentials>,
+) -> Result<Vec<File>, RecordingError> {
+    let mut files = Vec::new();
+    let Some(asked) = config.trace.as_ref().filter(|_| cfg!(feature = "trace")) else {
+        return Ok(files);
+    };
+    let ring = path_of(asked, shard);
+    // The copies first: they take no room. What an earlier process has kept stays until its turn
+    // has come.
+    let copies = if config.trace_on.is_empty() { 0 } else { COPIES };
+    for index in 0..copies {
+        let path = path_of_copy(&ring, index);
+        files.push(own_files::open_or_create(&path, owner).map_err(failed(&path))?);
+    }
+    files.push(TraceRing::create(&ring, asked.size, owner).map_err(failed(&ring))?);
+    Ok(files)
+}
+
+/// What records to these files, if something is to; and has turns told if the log's level is
+/// `trace`.
+///
+/// # Errors
+///
+/// Why the file cannot be mapped.
 pub(crate) fn open(
     config: &Config,
     shard: Option<usize>,
+    mut files: Vec<File>,
     reactor: &Reactor,
-) -> Result<Option<Trace>, TraceError> {
-    // The configuration has refused `--trace`. Said here once more, it keeps the recorder out of a
-    // program that was built without.
-    if cfg!(not(feature = "trace")) {
-        return Ok(None);
-    }
+) -> Result<Option<Trace>, RecordingError> {
     let teller = log::log_enabled!(log::Level::Trace)
         .then(|| Teller::new(config.limits.log_rate, Box::new(|line| log::trace!("{line}"))));
-    if config.trace.is_none() && teller.is_none() {
+    if files.is_empty() && teller.is_none() {
         return Ok(None);
     }
-    let (ring, keeper): (Box<dyn Ring>, _) = match &config.trace {
-        Some(file) => {
-            let (ring, keeper) = open_file(file, config, shard)?;
-            (Box::new(ring), keeper)
+    let (ring, keeper): (Box<dyn Ring>, _) = match (&config.trace, files.pop()) {
+        (Some(asked), Some(file)) => {
+            let path = path_of(asked, shard);
+            let ring = map(&path, &file)?;
+            (Box::new(ring), Keeper::of(&path, file, files))
         }
-        None => (Box::new(Nowhere::default()), None),
+        _ => (Box::new(Nowhere::default()), None),
     };
     let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let number = shard.map_or(0, |number| u16::try_from(number + 1).unwrap_or(u16::MAX));
@@ -104,28 +130,15 @@ pub(crate) fn open(
     Ok(Some(Trace { recorder: Recorder::new(recording, now), is_paused, keeper }))
 }
 
-fn open_file(
-    file: &TraceFile,
-    config: &Config,
-    shard: Option<usize>,
-) -> Result<(TraceRing, Option<Keeper>), TraceError> {
-    let path = match shard {
-        Some(number) => with_suffix(&file.path, &format!(".{}", number + 1)),
-        None => file.path.clone(),
-    };
-    let failed = |error| TraceError { path: path.clone(), error };
-    let (ring, medium) = TraceRing::create(&path, file.size).map_err(failed)?;
+fn map(path: &Path, file: &File) -> Result<TraceRing, RecordingError> {
+    let (ring, medium) = TraceRing::open(file).map_err(failed(path))?;
     if medium == Medium::Other {
         log::warn!(
             "--trace {} is not on tmpfs, so the loop may wait for the disk (use /dev/shm)",
             path.display()
         );
     }
-    let keeper = match config.trace_on.is_empty() {
-        true => None,
-        false => Some(Keeper::open(&path).map_err(failed)?),
-    };
-    Ok((ring, keeper))
+    Ok(ring)
 }
 
 impl Trace {
@@ -164,20 +177,16 @@ impl Copy {
 }
 
 impl Keeper {
-    fn open(path: &Path) -> io::Result<Keeper> {
-        let open = |number: usize| {
-            let path = with_suffix(path, &format!(".kept-{number}"));
-            // What an earlier process has kept stays until its turn has come.
-            let mut options = OpenOptions::new();
-            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-            Ok(Copy { path, file: Arc::new(file) })
-        };
-        Ok(Keeper {
-            ring: Arc::new(File::open(path)?),
-            copies: (1..=COPIES).map(open).collect::<io::Result<_>>()?,
-            last: None,
-            is_busy: Arc::default(),
-        })
+    /// `None` if there are no files for copies.
+    fn of(path: &Path, ring: File, files: Vec<File>) -> Option<Keeper> {
+        if files.is_empty() {
+            return None;
+        }
+        let mut copies = Vec::with_capacity(COPIES);
+        for (index, file) in files.into_iter().enumerate() {
+            copies.push(Copy { path: path_of_copy(path, index), file: Arc::new(file) });
+        }
+        Some(Keeper { ring: Arc::new(ring), copies, last: None, is_busy: Arc::default() })
     }
 
     /// Begins a copy, unless another was begun shortly before or is not finished.
@@ -195,7 +204,7 @@ impl Keeper {
         let (ring, file, is_busy) = (self.ring.clone(), file.clone(), self.is_busy.clone());
         let path = path.clone();
         let copying = in_a_thread(Box::new(move || {
-            match copy(&ring, &file) {
+            match copy_blocks(&ring, &file) {
                 Ok(()) => log::info!("{trigger}: the trace so far is in {}", path.display()),
                 Err(error) => log::error!("cannot keep the trace in {}: {error}", path.display()),
             }
@@ -209,7 +218,7 @@ impl Keeper {
 }
 
 /// Copies all whole blocks, in the order of their places.
-fn copy(ring: &File, to: &File) -> io::Result<()> {
+fn copy_blocks(ring: &File, to: &File) -> io::Result<()> {
     to.set_len(0)?;
     let mut blocks = vec![0; BLOCKS_AT_ONCE * BLOCK_BYTES];
     let mut place = 0;
@@ -224,10 +233,4 @@ fn copy(ring: &File, to: &File) -> io::Result<()> {
         )?;
         place += count as u64;
     }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name: OsString = path.into();
-    name.push(suffix);
-    name.into()
 }

@@ -1,7 +1,8 @@
 //! What is in the file after some blocks, and that nothing is where no ring can be.
 
-use super::{Medium, TraceRing, old_name};
+use super::{Medium, TraceRing};
 use crate::io::clock::Moment;
+use crate::os::own_files::with_suffix;
 use crate::scratch::Scratch;
 use crate::trace::decode::Block;
 use crate::trace::encode::Encoder;
@@ -36,7 +37,8 @@ fn the_file_has_the_newest_blocks_and_the_old_file_stays() {
     let path = scratch.path().join("trace");
     fs::write(&path, "of an earlier server").expect("a file");
     let size = (TraceRing::FEWEST_BLOCKS * BLOCK_BYTES) as u64;
-    let (mut ring, medium) = TraceRing::create(&path, size + 1).expect("a ring");
+    let file = TraceRing::create(&path, size + 1, None).expect("a file");
+    let (mut ring, medium) = TraceRing::open(&file).expect("a ring");
     assert!(matches!(medium, Medium::Memory | Medium::Other));
     let bytes = fs::read(&path).expect("the file");
     assert_eq!(bytes.len() as u64, size);
@@ -49,7 +51,7 @@ fn the_file_has_the_newest_blocks_and_the_old_file_stays() {
     let oldest = found.iter().min().expect("a block");
     assert_eq!(newest.0 - oldest.0 + 1, TraceRing::FEWEST_BLOCKS as u64);
     assert!(oldest.0 > 1, "it went round");
-    let old = fs::read_to_string(old_name(&path)).expect("the old file");
+    let old = fs::read_to_string(with_suffix(&path, ".old")).expect("the old file");
     assert_eq!(old, "of an earlier server");
 }
 
@@ -58,7 +60,7 @@ fn what_is_no_regular_file_is_left_alone() {
     let scratch = Scratch::new();
     let path = scratch.path().join("directory");
     fs::create_dir(&path).expect("a directory");
-    let error = TraceRing::create(&path, 1 << 20).expect_err("no ring");
+    let error = TraceRing::create(&path, 1 << 20, None).expect_err("no ring");
     assert_eq!(error.to_string(), "it is no regular file");
     assert!(path.is_dir());
 }
@@ -67,6 +69,6 @@ fn what_is_no_regular_file_is_left_alone() {
 fn a_file_without_room_is_not_left_behind() {
     let scratch = Scratch::new();
     let path = scratch.path().join("trace");
-    assert!(TraceRing::create(&path, 1 << 60).is_err());
+    assert!(TraceRing::create(&path, 1 << 60, None).is_err());
     assert!(!path.exists());
 }

@@ -1,12 +1,11 @@
 //! Why the server could not run, in words that say what to do.
 
-use crate::capturing::CaptureError;
 use crate::child::Ending;
 use crate::listening::ListenFailure;
+use crate::recordings::RecordingError;
 use crate::sandbox::SandboxError;
 use crate::service_manager::WatchdogError;
 use crate::shard::{self, ShardError};
-use crate::tracing::TraceError;
 use crate::upgrade::UpgradeError;
 use nix::errno::Errno;
 use readyd::config::activation::AssignError;
@@ -36,8 +35,7 @@ pub(crate) enum StartError {
     /// A limit exceeds the one of the system: an error only for `--check-config`.
     Excess(Excess),
     SharedTable(String),
-    Trace(TraceError),
-    Capture(CaptureError),
+    Recording(RecordingError),
     Shard(ShardError),
     /// This process cannot be the new one of an upgrade.
     Upgrade(UpgradeError),
@@ -82,8 +80,7 @@ impl fmt::Display for StartError {
             StartError::Upgrade(error) => write!(f, "{error}"),
             StartError::ReadyFd(error) => write!(f, "--ready-fd: {error}"),
             StartError::Watchdog(error) => write!(f, "{error}"),
-            StartError::Trace(error) => write!(f, "{error}"),
-            StartError::Capture(error) => write!(f, "{error}"),
+            StartError::Recording(error) => write!(f, "{error}"),
             StartError::ShardFailed(number, ending) => {
                 write!(f, "{} could not start ({ending}); see above", shard::name(*number))
             }

@@ -6,6 +6,7 @@ use super::watchdog::{Finding, Look, Pulse};
 use crate::child::{Child, Ending, Executable, NotStarted, Start};
 use crate::control::{Answer, Line};
 use crate::listening::Bound;
+use crate::recordings::Recordings;
 use crate::shard::{ShardSpec, VARIABLE};
 use crate::upgrade;
 use nix::sys::signal::Signal;
@@ -97,15 +98,15 @@ impl fmt::Display for StartFailure {
 }
 
 impl Process {
-    /// Starts a process for shard `number`, which serves these listeners.
+    /// Starts a process for shard `number`, which serves these listeners and records to these
+    /// files.
     pub(super) fn start(
         template: &SpawnTemplate,
         number: usize,
         scoreboard_slot: usize,
-        sockets: &OfAShard,
+        (OfAShard { listeners, own }, recordings): (&OfAShard, Recordings),
         now: Moment,
     ) -> Result<Process, StartFailure> {
-        let OfAShard { listeners, own } = sockets;
         let listeners_of_it = inherited_by_it(listeners)?;
         let config = Config { listeners: listeners_of_it, ..template.config.clone() };
         let (line, of_the_shard) =
@@ -124,30 +125,22 @@ impl Process {
             zone: template.zone.memory.as_raw_fd(),
             certificates: certificates.map_or(0, |memory| memory.as_raw_fd()),
             control: of_the_shard.as_fd().as_raw_fd(),
+            recordings: recordings.numbers(),
             earlier: template.earlier.iter().map(|board| board.as_fd().as_raw_fd()).collect(),
         };
         let mut arguments = vec!["readyd".into()];
         arguments.extend(config.to_args());
-        let sockets = listeners.iter().map(|(socket, _)| socket.as_fd());
-        let shared = [
-            template.scoreboard.as_fd(),
-            template.table.memory.as_fd(),
-            template.zone.memory.as_fd(),
-            of_the_shard.as_fd(),
-        ];
-        let earlier = template.earlier.iter().map(AsFd::as_fd);
+        let shared = [spec.scoreboard, spec.table, spec.zone, spec.control];
+        let mut without_cloexec = [&shared[..], &spec.recordings, &spec.earlier].concat();
+        without_cloexec.extend(listeners.iter().map(|(socket, _)| socket.as_raw_fd()));
+        without_cloexec.extend(certificates.map(|memory| memory.as_raw_fd()));
         let start = Start {
             program: Executable::File(&template.program),
             arguments,
             variable: (VARIABLE, spec.to_string()),
             stderr: template.log.as_ref().map(AsFd::as_fd),
             withheld: not_for_children(),
-            without_cloexec: sockets
-                .chain(shared)
-                .chain(earlier)
-                .chain(certificates)
-                .map(|fd| fd.as_raw_fd())
-                .collect(),
+            without_cloexec,
             failure: of_the_shard.as_fd().as_raw_fd(),
         };
         template.inputs.watch(&line).map_err(|error| StartFailure::System("epoll_ctl", error))?;

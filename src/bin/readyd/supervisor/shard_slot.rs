@@ -12,6 +12,7 @@ use super::{STOPPING_GRACE, SpawnTemplate};
 use crate::child::Ending;
 use crate::control::Answer;
 use crate::listening::Bound;
+use crate::recordings::Recordings;
 use crate::shard;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -33,6 +34,8 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 pub(super) struct ShardSlot {
     number: usize,
     sockets: OfAShard,
+    /// The files that the first process records to: no other gets them.
+    recordings: Recordings,
     post: Post,
     /// Processes that drain.
     draining: Vec<Process>,
@@ -61,11 +64,13 @@ pub(super) enum Ended {
 }
 
 impl ShardSlot {
-    /// A slot with these listeners, for a shard that starts now.
-    pub(super) fn new(number: usize, sockets: OfAShard, now: Moment) -> ShardSlot {
+    /// A slot with these listeners, and files for the first process, of a shard that starts now.
+    pub(super) fn new(number: usize, given: (OfAShard, Recordings), now: Moment) -> ShardSlot {
+        let (sockets, recordings) = given;
         ShardSlot {
             number,
             sockets,
+            recordings,
             post: Post::Vacant { from: now },
             draining: Vec::new(),
             delay: Duration::ZERO,
@@ -135,7 +140,8 @@ impl ShardSlot {
         let Some(scoreboard_slot) = self.free_scoreboard_slot().filter(|_| is_due) else {
             return Ok(false);
         };
-        let process = Process::start(template, self.number, scoreboard_slot, &self.sockets, now)?;
+        let given = (&self.sockets, std::mem::take(&mut self.recordings));
+        let process = Process::start(template, self.number, scoreboard_slot, given, now)?;
         self.post = Post::Held(process);
         Ok(true)
     }
