@@ -94,6 +94,8 @@ impl Encoder {
     /// [`Event::Imported`] has no place in a ring and is left out.
     pub fn write(&mut self, ring: &mut dyn Ring, now: Moment, event: &Event) {
         self.set_time(now);
+        // Before it is known which connection the event before was about: a block begins with none.
+        self.make_room(ring);
         let about = |kind, connection| Subject { kind, connection };
         match *event {
             Event::TurnBegan { events, waited } => {
@@ -280,9 +282,7 @@ impl Encoder {
     fn begin<'a>(&mut self, ring: &'a mut dyn Ring, subject: Subject) -> Writer<'a> {
         let Subject { kind, connection } = subject;
         let now = self.now;
-        if self.used + MOST > PAYLOAD_BYTES {
-            self.begin_block(ring);
-        }
+        self.make_room(ring);
         let passed = now.saturating_sub(self.time);
         let other = connection.wrapping_sub(self.connection);
         let time_passed = if passed > 0 { TIME_PASSED } else { 0 };
@@ -298,6 +298,13 @@ impl Encoder {
             out = out.number(zigzag(other));
         }
         out
+    }
+
+    #[inline(always)]
+    fn make_room(&mut self, ring: &mut dyn Ring) {
+        if self.used + MOST > PAYLOAD_BYTES {
+            self.begin_block(ring);
+        }
     }
 
     #[cold]

@@ -5,7 +5,9 @@ use super::encode::Encoder;
 use super::event::*;
 use super::memory_ring::MemoryRing;
 use super::payload::{CHUNK_BYTES, Chunk, Direction};
-use super::wire::{BLOCK_BYTES, Damage, Header, LENGTH_OFFSET, PAYLOAD_BYTES};
+use super::wire::{
+    BLOCK_BYTES, Damage, HEADER_BYTES, Header, LENGTH_OFFSET, OTHER_CONNECTION, PAYLOAD_BYTES,
+};
 use crate::conn::{Deadline, Inbound, Outbound};
 use crate::io::clock::Moment;
 use crate::io::readiness::Readiness;
@@ -357,4 +359,17 @@ fn a_ping_pong_request_takes_few_bytes_an_event() {
     }
     let bytes_each = blocks.to_bytes().len() as f64 / f64::from(events);
     assert!(bytes_each < 6.5, "{bytes_each} bytes an event");
+}
+
+#[test]
+fn an_event_about_no_connection_names_none_at_the_beginning_of_a_block() {
+    let mut blocks = MemoryRing::default();
+    let mut encoder = Encoder::new(1, 0, 0, Moment::START);
+    let visit = Event::Visit { connection: 5, cause: VisitCause::Ready };
+    encoder.write(&mut blocks, Moment::START, &visit);
+    encoder.end_block();
+    encoder.write(&mut blocks, Moment::START, &Event::Shed { count: 1 });
+    let bytes = blocks.to_bytes();
+    let second = bytes.chunks(BLOCK_BYTES).nth(1).expect("a second block");
+    assert_eq!(second[HEADER_BYTES] & OTHER_CONNECTION, 0);
 }
