@@ -172,6 +172,12 @@ impl<S, E: Endpoint> SocketTable<S, E> {
         work_left.in_turn = work_left.tokens.len();
     }
 
+    /// Whether a socket may yet be visited in this turn.
+    #[inline]
+    pub fn has_ready_in_turn(&self) -> bool {
+        self.queues.new_events.in_turn > 0 || self.queues.work_left.in_turn > 0
+    }
+
     /// Takes the next socket to be visited in this turn: one with a new event, if there is one and
     /// it is not the turn of the others: once half of the turn's work is done, as `is_half_spent`
     /// tells, the sockets with work left go first.

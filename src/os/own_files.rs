@@ -30,7 +30,11 @@ pub fn create(path: &Path, owner: Option<&Credentials>) -> io::Result<File> {
     let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
     // Without the right to give it away, or on a file system without owners, it stays ours. It is
     // open, so this server can write to it all the same.
-    let _ = owner.map(|owner| owner.own(&file));
+    if let Some(owner) = owner
+        && let Err(error) = owner.own(&file)
+    {
+        log::warn!("cannot give {} to {owner}: {error}", path.display());
+    }
     Ok(file)
 }
 

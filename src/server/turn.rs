@@ -124,13 +124,14 @@ impl<N: Net> Server<N> {
         // When time is up, there will be no other turn for what has arrived.
         let most = if self.is_time_up() { work::LAST_TURN } else { work::TURN };
         self.sockets.begin_turn();
-        while self.cx.work.spent() < most && self.read_and_serve_batch(most / 2) {
+        while self.sockets.has_ready_in_turn() && self.cx.work.spent() < most {
+            self.read_and_serve_batch(most / 2);
             self.send_batch();
         }
     }
 
-    /// Phase one. Returns whether a connection was ready.
-    fn read_and_serve_batch(&mut self, half: u32) -> bool {
+    /// Phase one. The sockets with work left go first once `half` of the turn's work is done.
+    fn read_and_serve_batch(&mut self, half: u32) {
         while !self.batch.is_full() {
             let is_half_spent = self.cx.work.spent() >= half;
             let Some(token) = self.sockets.next_ready(is_half_spent) else { break };
@@ -140,7 +141,6 @@ impl<N: Net> Server<N> {
                 break;
             }
         }
-        !self.batch.visits.is_empty()
     }
 
     /// Reads and serves one connection. Its reply is in the batch then.

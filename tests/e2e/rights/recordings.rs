@@ -5,7 +5,7 @@ use super::{STRANGER, is_root};
 use crate::command_line::assert_cannot_run;
 use crate::recording::{entries, trace};
 use crate::support::readyc::{command, run};
-use crate::support::{Launch, Scratch, Server, eventually};
+use crate::support::{Launch, Scratch, Server, eventually, tools};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use readyd::trace::event::Event;
@@ -115,6 +115,26 @@ fn shards_record_in_a_folder_of_root() {
         let ended = run(&mut command(&["replay", &capture]), b"");
         assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{capture}");
     }
+}
+
+/// As on a file system without owners.
+#[test]
+fn a_file_that_cannot_be_given_away_is_written_to_all_the_same() {
+    if !is_root() {
+        return;
+    }
+    let Some(setpriv) = tools::find("setpriv") else { return };
+    let scratch = Scratch::new();
+    let path = scratch.path("trace");
+    let value = format!("{},size=1MiB", path.display());
+    let server = Launch::of(&["framed"])
+        .args(&["--user", STRANGER, "--trace", &value])
+        .wrapper(&[setpriv.as_os_str(), "--bounding-set=-chown".as_ref()])
+        .start();
+    server.wait_for_log(&format!("cannot give {} to user 3999999999, ", path.display()));
+    assert_eq!(server.log().containing("cannot give").len(), 1);
+    assert_eq!(fs::metadata(&path).expect("a trace").uid(), 0);
+    assert_eq!(wait_for_writer(&server, &path, &[server.pid()]), server.pid());
 }
 
 #[test]

@@ -194,10 +194,8 @@ fn client(
     meets_rate: bool,
     environment: &Environment,
 ) -> Client {
-    let elapsed_s = counters.elapsed.as_secs_f64();
-    let share_of_busiest = |of: fn(&WorkerFigures) -> Duration| {
-        let busiest = workers.iter().map(of).max().unwrap_or_default().as_secs_f64();
-        if elapsed_s > 0.0 { busiest / elapsed_s } else { 0.0 }
+    let share_of_busiest = |used: fn(&WorkerFigures) -> Duration| {
+        workers.iter().map(|worker| worker.share(used(worker))).fold(0.0, f64::max)
     };
     let cpu_share = share_of_busiest(|worker| worker.cpu);
     let work_share = share_of_busiest(WorkerFigures::work);

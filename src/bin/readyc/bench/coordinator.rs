@@ -58,6 +58,8 @@ pub(super) struct RunResult {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WorkerFigures {
     pub(super) cpu: Duration,
+    /// In how long it used that.
+    pub(super) cpu_elapsed: Duration,
     /// Of that, what it spent on waiting for intended times without sleeping.
     pub(super) cpu_busy_wait: Duration,
     pub(super) cpu_wait: Duration,
@@ -68,6 +70,12 @@ impl WorkerFigures {
     /// Processor time without busy-waiting.
     pub(super) fn work(&self) -> Duration {
         self.cpu.saturating_sub(self.cpu_busy_wait)
+    }
+
+    /// The share of a processor that `used` is.
+    pub(super) fn share(&self, used: Duration) -> f64 {
+        let elapsed_s = self.cpu_elapsed.as_secs_f64();
+        if elapsed_s > 0.0 { used.as_secs_f64() / elapsed_s } else { 0.0 }
     }
 }
 
@@ -337,11 +345,15 @@ impl Coordinator<'_> {
     fn add_outcome(&mut self, index: usize, outcome: Outcome) {
         self.workers[index].is_done = true;
         self.result.counters.merge(&outcome.counters);
-        let Outcome { cpu, cpu_busy_wait, cpu_wait, resident_bytes, handshakes, .. } = outcome;
-        let all = self.result.handshakes.into_iter().chain(handshakes);
+        let all = self.result.handshakes.into_iter().chain(outcome.handshakes);
         self.result.handshakes = all.reduce(Handshakes::plus);
-        let figures = WorkerFigures { cpu, cpu_busy_wait, cpu_wait, resident_bytes };
-        self.result.workers.push(figures);
+        self.result.workers.push(WorkerFigures {
+            cpu: outcome.cpu,
+            cpu_elapsed: outcome.cpu_elapsed,
+            cpu_busy_wait: outcome.cpu_busy_wait,
+            cpu_wait: outcome.cpu_wait,
+            resident_bytes: outcome.resident_bytes,
+        });
     }
 
     /// A worker has exited. If it had not sent its outcome, the result is partial.

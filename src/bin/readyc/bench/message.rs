@@ -46,6 +46,9 @@ pub(super) struct Outcome {
     pub(super) counters: Counters,
     /// Processor time of the measured part.
     pub(super) cpu: Duration,
+    /// In how long it was used: up to the end of the last turn of the loop that the measured part
+    /// was in, which may be a long one.
+    pub(super) cpu_elapsed: Duration,
     /// Of that, time spent on waiting for intended times without sleeping.
     pub(super) cpu_busy_wait: Duration,
     /// Time in which the worker was ready to run while other processes had the processor.

@@ -160,6 +160,7 @@ impl WorkerHandler {
         send(&Message::Done(Box::new(Outcome {
             counters,
             cpu: self.used.running,
+            cpu_elapsed: self.used.elapsed,
             cpu_busy_wait: self.used.busy_waiting,
             cpu_wait: self.used.waiting,
             resident_bytes: self.resident_bytes,
@@ -228,6 +229,8 @@ pub(super) fn monotonic_nanos() -> u64 {
 /// Processor time and waiting time of this process, so far or of a part of the run.
 #[derive(Clone, Copy, Default)]
 struct CpuTimes {
+    /// On the system's monotonic clock.
+    elapsed: Duration,
     running: Duration,
     /// Of that, time spent on waiting for intended times.
     busy_waiting: Duration,
@@ -243,14 +246,17 @@ impl CpuTimes {
             .ok()
             .and_then(|times| times.split(' ').nth(1)?.parse().ok())
             .map_or(Duration::ZERO, Duration::from_nanos);
-        CpuTimes { running: cpu_time(), busy_waiting: busy_waited.so_far(), waiting }
+        let elapsed = Duration::from_nanos(monotonic_nanos());
+        CpuTimes { elapsed, running: cpu_time(), busy_waiting: busy_waited.so_far(), waiting }
     }
 
     fn since(self, earlier: CpuTimes) -> CpuTimes {
         let running = self.running.saturating_sub(earlier.running);
         // It is counted on another clock, so it could be more.
         let busy_waiting = self.busy_waiting.saturating_sub(earlier.busy_waiting).min(running);
-        CpuTimes { running, busy_waiting, waiting: self.waiting.saturating_sub(earlier.waiting) }
+        let waiting = self.waiting.saturating_sub(earlier.waiting);
+        let elapsed = self.elapsed.saturating_sub(earlier.elapsed);
+        CpuTimes { elapsed, running, busy_waiting, waiting }
     }
 }
 

@@ -235,6 +235,7 @@ fn that_busy_waits() -> Told {
     let mut run = Told::open_loop();
     run.result.workers = vec![WorkerFigures {
         cpu: Duration::from_millis(1_000),
+        cpu_elapsed: Duration::from_secs(1),
         cpu_busy_wait: Duration::from_millis(800),
         cpu_wait: Duration::ZERO,
         resident_bytes: 0,
@@ -261,6 +262,16 @@ fn busy_waiting_is_told_apart_from_work_wherever_the_client_s_cpu_time_stands() 
     run.result.workers = that_busy_waits().result.workers;
     run.result.workers[0].cpu_busy_wait = Duration::ZERO;
     assert!(!html(&run.report()).contains("busy-waiting"));
+}
+
+/// The last turn of the measured part went on for two seconds.
+#[test]
+fn no_share_of_a_processor_is_more_than_the_whole() {
+    let mut run = that_busy_waits();
+    let worker = &mut run.result.workers[0];
+    (worker.cpu, worker.cpu_elapsed) = (Duration::from_millis(2_700), Duration::from_secs(3));
+    let client = run.report().client;
+    assert_eq!((client.cpu_s, client.cpu_share), (2.7, 0.9));
 }
 
 /// One of two connections is never answered: half of the requests cannot be sent.
