@@ -119,11 +119,14 @@ impl Payloads {
         out.extend_from_slice(filler.unwrap_or(&self.filler));
     }
 
-    /// Where in `bytes`, but not at their front, the payload of `id` begins, if it has a whole tag.
+    /// Where in `bytes` the payload of `id` begins, if it has a whole tag: not at their front, and
+    /// not a payload further on. A server that sends without end would otherwise have each of its
+    /// bytes looked at again and again.
     pub fn find(&self, id: RequestId, size: usize, bytes: &[u8]) -> Option<usize> {
         let tag = request_tag(id);
         let behind = bytes.get(1..).filter(|_| size >= TAG_LEN)?;
-        behind.windows(TAG_LEN).position(|window| window == tag).map(|at| at + 1)
+        let mut windows = behind.windows(TAG_LEN).take(size - 1);
+        windows.position(|window| window == tag).map(|at| at + 1)
     }
 
     /// Whether `bytes` are the whole payload of `id`, when that is `size` bytes long.

@@ -114,8 +114,7 @@ impl Framed {
         // The expected reply begins further on, but not a frame further on. So the bytes before it
         // are no reply.
         if declared != Some(self.size(id))
-            && let Some(at) =
-                payloads.find(id, self.size(id), rest).filter(|&at| at < self.size(id))
+            && let Some(at) = payloads.find(id, self.size(id), rest)
         {
             return ReplyMatch::Unsolicited(at);
         }

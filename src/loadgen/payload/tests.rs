@@ -49,6 +49,23 @@ fn digits_in_another_spelling_are_not_ours() {
     assert_eq!(identify(&[0xff; TAG_LEN]), None);
 }
 
+/// Further on, other answers may stand; and to look there for each answer would take ever longer.
+#[test]
+fn a_payload_is_looked_for_within_its_own_length() {
+    let (id, size) = (RequestId { connection: 3, sequence: 5 }, 64);
+    let found = |before: usize| {
+        let bytes = [vec![b'.'; before], payload(id, size), vec![b'.'; 1000]].concat();
+        Payloads::new(size).find(id, size, &bytes)
+    };
+    assert_eq!(found(0), None, "it is at the front");
+    for before in [1, TAG_LEN, size - 1] {
+        assert_eq!(found(before), Some(before));
+    }
+    assert_eq!(found(size), None);
+    let short = payload(id, TAG_LEN - 1);
+    assert_eq!(Payloads::new(size).find(id, TAG_LEN - 1, &[b".", &short[..]].concat()), None);
+}
+
 proptest! {
     #[test]
     fn the_digits_are_those_of_the_formatter(number in any::<u32>()) {

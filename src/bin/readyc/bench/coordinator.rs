@@ -58,7 +58,7 @@ pub(super) struct RunResult {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WorkerFigures {
     pub(super) cpu: Duration,
-    /// In how long it used that.
+    /// The time in which it used this much.
     pub(super) cpu_elapsed: Duration,
     /// Of that, what it spent on waiting for intended times without sleeping.
     pub(super) cpu_busy_wait: Duration,
