@@ -58,10 +58,10 @@ pub(super) struct RunResult {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WorkerFigures {
     pub(super) cpu: Duration,
-    /// The time in which it used this much.
-    pub(super) cpu_elapsed: Duration,
     /// Of that, what it spent on waiting for intended times without sleeping.
     pub(super) cpu_busy_wait: Duration,
+    /// The time in which it used `cpu`.
+    pub(super) cpu_elapsed: Duration,
     pub(super) cpu_wait: Duration,
     pub(super) resident_bytes: u64,
 }

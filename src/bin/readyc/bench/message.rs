@@ -46,11 +46,11 @@ pub(super) struct Outcome {
     pub(super) counters: Counters,
     /// Processor time of the measured part.
     pub(super) cpu: Duration,
-    /// In how long it was used: up to the end of the last turn of the loop that the measured part
-    /// was in, which may be a long one.
-    pub(super) cpu_elapsed: Duration,
     /// Of that, time spent on waiting for intended times without sleeping.
     pub(super) cpu_busy_wait: Duration,
+    /// The time in which `cpu` was used: up to the end of the turn of the loop in which the measured
+    /// part ended, which may be a long one.
+    pub(super) cpu_elapsed: Duration,
     /// Time in which the worker was ready to run while other processes had the processor.
     pub(super) cpu_wait: Duration,
     /// Resident memory while all connections were open, in bytes.
