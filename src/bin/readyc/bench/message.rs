@@ -48,8 +48,8 @@ pub(super) struct Outcome {
     pub(super) cpu: Duration,
     /// Of that, time spent on waiting for intended times without sleeping.
     pub(super) cpu_busy_wait: Duration,
-    /// The time in which `cpu` was used: up to the end of the turn of the loop in which the measured
-    /// part ended, which may be a long one.
+    /// The time in which `cpu` was used: up to the end of the turn of the loop in which the
+    /// measured part ended, which may be a long one.
     pub(super) cpu_elapsed: Duration,
     /// Time in which the worker was ready to run while other processes had the processor.
     pub(super) cpu_wait: Duration,
