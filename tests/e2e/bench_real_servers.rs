@@ -2,8 +2,8 @@
 
 use crate::support::bench::{Run, bench, bench_words, plain_services_that_fall_short};
 use crate::support::tools::{self, Process};
-use crate::support::{Scratch, eventually, loopback_of_ones_own};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use crate::support::{Scratch, loopback_of_ones_own};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 
 /// The ports of servers on a loopback address that no other process uses; each test has its own.
@@ -16,10 +16,7 @@ fn start(command: &mut Command, host: Ipv4Addr, port: u16) -> (Process, SocketAd
     let address = SocketAddr::from((host, port));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut process = Process::start(command);
-    eventually("a server of other people", || {
-        assert!(!process.has_ended(), "{command:?} has ended");
-        TcpStream::connect(address).ok()
-    });
+    process.wait_to_listen(address);
     (process, address)
 }
 

@@ -7,7 +7,7 @@ use crate::support::{Client, Launch, Scratch, Server, eventually, frame, loopbac
 use nix::unistd::geteuid;
 use std::fmt::Display;
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
@@ -261,10 +261,7 @@ fn a_server_that_forks_is_told_with_its_workers() {
     nginx.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut process = Process::start(&mut nginx);
     let address = SocketAddr::from((host, NGINX));
-    eventually("nginx", || {
-        assert!(!process.has_ended(), "nginx has ended");
-        TcpStream::connect(address).ok()
-    });
+    process.wait_to_listen(address);
     let pid = process.id().to_string();
     let request = r"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let words = ["-c", "4", "-n", "3000", "--send", request, "--until", "ok", "--server-pid", &pid];

@@ -4,7 +4,7 @@ use crate::support::bench::{Run, bench, bench_words};
 use crate::support::misbehaving::{Fault, Misbehaving};
 use crate::support::readyc::{self, Ended, nobody_listens};
 use crate::support::tools::{self, Process};
-use crate::support::{Launch, Scratch, Server, eventually, loopback_of_ones_own};
+use crate::support::{Launch, Scratch, Server, loopback_of_ones_own};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -248,10 +248,7 @@ fn nginx(scratch: &Scratch, settings: &str) -> Option<(Process, SocketAddr)> {
     command.arg("-c").arg(config).args(["-e", "stderr", "-p"]).arg(scratch.path(""));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut process = Process::start(&mut command);
-    eventually("nginx", || {
-        assert!(!process.has_ended(), "{command:?} has ended");
-        TcpStream::connect(address).ok()
-    });
+    process.wait_to_listen(address);
     Some((process, address))
 }
 

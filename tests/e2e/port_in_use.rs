@@ -96,8 +96,8 @@ fn field_server_13_another_users_listener_cannot_share_its_port() {
     let mut command = Command::new(setpriv);
     command.args(["--reuid", "3999999999", "--clear-groups"]).arg(&program);
     command.args(["--reuse-port", "--listen", &format!("framed={address}")]);
-    let _other = Process::start(command.stderr(Stdio::null()));
-    eventually("the other server", || TcpStream::connect(address).ok());
+    let mut other = Process::start(command.stderr(Stdio::null()));
+    other.wait_to_listen(address);
     fs::remove_file(&program).expect("our own file");
     let complaint = complaint(address, &["--reuse-port"]);
     assert!(

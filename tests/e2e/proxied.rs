@@ -5,7 +5,7 @@ use crate::support::{Client, Launch, Scratch, Server, eventually, frame};
 use crate::support::{loopback_of_ones_own, readyc};
 use nix::sys::signal::Signal;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -148,10 +148,7 @@ fn haproxy(scratch: &Scratch, sections: &str, ports: &[u16]) -> Option<Process> 
     command.args(["-db", "-f"]).arg(config).stdin(Stdio::null());
     let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
     for port in ports {
-        eventually("haproxy to listen", || {
-            assert!(!process.has_ended(), "haproxy has ended");
-            TcpStream::connect((loopback_of_ones_own(), *port)).ok()
-        });
+        process.wait_to_listen((loopback_of_ones_own(), *port).into());
     }
     Some(process)
 }

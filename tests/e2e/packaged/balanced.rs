@@ -6,7 +6,7 @@ use crate::support::tools::{self, Input, Process};
 use crate::support::{Launch, Scratch, Server, eventually, loopback_of_ones_own};
 use nix::sys::signal::Signal;
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -51,10 +51,7 @@ fn haproxy_takes_a_server_out_before_it_drains() {
     command.args(["-db", "-f"]).arg(scratch.write("haproxy.cfg", &text));
     let mut proxy = Process::start(command.stdin(Stdio::null()).stdout(Stdio::null()));
     let address = SocketAddr::from((loopback_of_ones_own(), PORT));
-    eventually("haproxy to listen", || {
-        assert!(!proxy.has_ended(), "haproxy has ended");
-        TcpStream::connect(address).ok()
-    });
+    proxy.wait_to_listen(address);
     thread::scope(|scope| {
         let load = scope.spawn(|| bench(&[address], "-c 8 --lifetime 5 -d 4s"));
         eventually("clients of the first", || {

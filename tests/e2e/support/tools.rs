@@ -3,8 +3,10 @@
 use super::eventually;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use readyd::os::sockets::{self, State};
 use std::env;
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
@@ -66,6 +68,16 @@ impl Process {
 
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("look after a process").is_some()
+    }
+
+    /// Waits until somebody listens at `address`, which is the process's. The kernel's list is
+    /// read: a connection would make the process do work, and sometimes later than the test.
+    pub(crate) fn wait_to_listen(&mut self, address: SocketAddr) {
+        eventually(&format!("a listener at {address}"), || {
+            assert!(!self.has_ended(), "the process that is to listen at {address} has ended");
+            let mut rows = sockets::list(sockets::LISTS[0]).expect("the kernel's list of sockets");
+            rows.any(|row| row.state == State::Listen && row.local == address).then_some(())
+        });
     }
 
     /// Waits until the process has ended.
