@@ -392,7 +392,7 @@ fn answer<R: Handler>(
     let mut reply = ReplyWriter::begin(cx.out, request.envelope);
     let outcome = cx.handler.on_request(request, &mut reply, cx.work);
     reply.finish_with(last);
-    cx.work.spend_request(cx.out.len().saturating_sub(before));
+    cx.work.spent += Work::of_request(cx.out.len().saturating_sub(before));
     outcome
 }
 

@@ -58,7 +58,7 @@ pub mod counted;
 mod documented;
 pub mod handlers;
 pub mod io;
-#[cfg(all(unix, feature = "client"))]
+#[cfg(all(unix, feature = "client-library"))]
 pub mod loadgen;
 #[cfg(unix)]
 pub mod os;

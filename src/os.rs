@@ -16,7 +16,7 @@ pub mod memory;
 pub mod notify;
 pub mod own_files;
 pub mod privileges;
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 pub mod process;
 pub mod sealed_memfd;
 pub mod signals;

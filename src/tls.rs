@@ -17,9 +17,9 @@
 //! - A handshake that fails, and a peer that is slow, are the matter of one connection.
 
 mod certificate;
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 mod client;
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 mod client_sessions;
 mod clock;
 mod identity;
@@ -30,11 +30,11 @@ mod session;
 mod tickets;
 
 pub use certificate::{CertificateError, PemFile};
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 pub use client::{ClientTls, HandshakeCounts};
 pub use identity::{Identities, IdentityMaker, ServerIdentity};
 pub use network::{Secured, SecuredStream};
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 pub use rustls::pki_types::ServerName;
 pub use tickets::{TicketSeed, Tickets};
 

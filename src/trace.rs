@@ -19,23 +19,23 @@
 pub mod block;
 mod codes;
 pub mod decode;
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 pub mod diff;
 pub mod encode;
 pub mod event;
 pub mod imported;
 pub mod memory_ring;
 mod observer;
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 pub mod page;
 pub mod payload;
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 pub mod perfetto;
 #[cfg(unix)]
 pub mod reader;
 #[cfg(unix)]
 pub mod ring_file;
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 pub mod strace;
 pub mod summary;
 mod teller;

@@ -7,7 +7,7 @@
 //!
 //! Invariant: what is sent is what the copying way would have made of the same bytes.
 
-use super::{ConnContext, Connection, Handler, Outcome};
+use super::{ConnContext, Connection, Handler, Outcome, Work};
 use crate::protocol::frame::{self, HEADER_LEN};
 use crate::protocol::framing::{End, Framing, ReplyFraming};
 use crate::protocol::reply::ReplyWriter;
@@ -86,7 +86,7 @@ fn answer_lending<R: Handler>(message: &[u8], cx: &mut ConnContext<'_, R>) -> (O
     let mut reply = ReplyWriter::begin_lending(cx.out, request.envelope, MIN_TEXT);
     let outcome = cx.handler.on_request(request, &mut reply, cx.work);
     let text_len = reply.finish();
-    cx.work.spend_request(cx.out.len().saturating_sub(before));
+    cx.work.spent += Work::of_request(cx.out.len().saturating_sub(before));
     (outcome, text_len)
 }
 

@@ -14,8 +14,11 @@
 /// they are copied twice, and send(2) has them delivered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
-    spent: u32,
-    granted: u32,
+    /// Units that were spent in this turn: some ten thousands at most, for a turn ends once it has
+    /// done its work.
+    pub spent: u32,
+    /// No request is served once so much is spent.
+    pub granted: u32,
 }
 
 impl Work {
@@ -33,34 +36,16 @@ impl Work {
         Work { spent: 0, granted: units }
     }
 
-    /// Grants `units` from now on.
-    #[inline]
-    pub fn grant(&mut self, units: u32) {
-        self.granted = self.spent.saturating_add(units);
-    }
-
-    /// Units that were spent.
-    #[inline]
-    pub fn spent(&self) -> u32 {
-        self.spent
-    }
-
     /// Whether all that was granted is spent.
     #[inline]
     pub fn is_spent(&self) -> bool {
         self.spent >= self.granted
     }
 
-    /// Spends `units`.
+    /// A request whose reply has `count` bytes, without what its handler adds.
     #[inline]
-    pub fn spend(&mut self, units: u32) {
-        self.spent = self.spent.saturating_add(units);
-    }
-
-    /// Spends what a request costs whose reply has `count` bytes.
-    #[inline]
-    pub fn spend_request(&mut self, count: usize) {
+    pub fn of_request(count: usize) -> u32 {
         // No reply is so long that this would be cut off.
-        self.spend(Work::REQUEST.saturating_add((count / Work::REPLY_BYTES_PER_UNIT) as u32));
+        Work::REQUEST + (count / Work::REPLY_BYTES_PER_UNIT) as u32
     }
 }

@@ -15,8 +15,6 @@ use crate::server::stats::publishing::{Detail, Publisher};
 use log::Level;
 use std::fmt::{self, Write as _};
 
-mod words;
-
 /// What answers any message that is not a command.
 pub const RECEIVED: &[u8] = b"Message received successfully....";
 
@@ -116,6 +114,47 @@ pub static COMMANDS: [Command; 8] = [
     },
 ];
 
+/// The first eight letters of a word in lower case, and which bytes they are.
+///
+/// The plain way compares letter by letter, with each command of the table in turn. That was a
+/// third of the work of a small request. Here the first eight bytes of the body are one integer,
+/// and so is each word, so a comparison is two instructions.
+#[derive(Clone, Copy)]
+struct Front {
+    letters: u64,
+    mask: u64,
+}
+
+/// One for each row of [`COMMANDS`].
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would say so")]
+static FRONTS: [Front; COMMANDS.len()] = {
+    let mut fronts = [Front { letters: 0, mask: 0 }; COMMANDS.len()];
+    let mut row = 0;
+    while row < fronts.len() {
+        fronts[row] = front_of_word(COMMANDS[row].word.as_bytes());
+        row += 1;
+    }
+    fronts
+};
+
+/// A letter differs from itself in the other case in this one bit.
+const CASE: u8 = b'a' ^ b'A';
+
+const FRONT_LEN: usize = size_of::<u64>();
+
+#[expect(clippy::indexing_slicing, reason = "called by the compiler alone, which would say so")]
+const fn front_of_word(word: &[u8]) -> Front {
+    let (mut letters, mut mask) = ([0; FRONT_LEN], [0; FRONT_LEN]);
+    let mut place = 0;
+    while place < word.len() && place < FRONT_LEN {
+        assert!(word[place].is_ascii_alphabetic(), "a word has letters only");
+        letters[place] = word[place] | CASE;
+        mask[place] = u8::MAX;
+        place += 1;
+    }
+    Front { letters: u64::from_le_bytes(letters), mask: u64::from_le_bytes(mask) }
+}
+
 /// What a message costs that is no command: it is written to the log, or counted as left out.
 const MESSAGE_COST: u32 = 10;
 
@@ -203,16 +242,60 @@ pub(super) fn respond(
     work: &mut Work,
 ) -> Outcome {
     context.stats.frames += 1;
-    if let Some((command, text)) = words::find(body.trim_ascii_start())
+    if let Some((command, text)) = find_command(body.trim_ascii_start())
         && command.is_meant_with(text)
     {
-        work.spend(command.cost);
+        work.spent += command.cost;
         return match command.argument(text) {
             Ok(argument) => (command.run)(argument, context, reply, work),
             Err(error) => refuse(&error, context, reply),
         };
     }
     take_message(body, context, reply, work)
+}
+
+/// The command that `body` begins with, and all that follows its word and one separator.
+#[inline]
+fn find_command(body: &[u8]) -> Option<(&'static Command, &[u8])> {
+    let front = front_of_body(body);
+    for (command, word) in COMMANDS.iter().zip(&FRONTS) {
+        if (front ^ word.letters) & word.mask == 0
+            && let Some(text) = text_behind(command.word, body)
+        {
+            return Some((command, text));
+        }
+    }
+    None
+}
+
+/// The first eight bytes with the case bit set, which makes letters, and nothing but letters, those
+/// of a word; fewer if the body is shorter.
+#[inline]
+fn front_of_body(body: &[u8]) -> u64 {
+    let bytes = match body.first_chunk() {
+        Some(bytes) => *bytes,
+        None => {
+            let mut bytes = [0; FRONT_LEN];
+            bytes.iter_mut().zip(body).for_each(|(to, from)| *to = *from);
+            bytes
+        }
+    };
+    u64::from_le_bytes(bytes) | u64::from_le_bytes([CASE; FRONT_LEN])
+}
+
+/// All that follows `word` and one separator in `body`, whose first eight bytes are those of the
+/// word.
+#[inline]
+fn text_behind<'a>(word: &str, body: &'a [u8]) -> Option<&'a [u8]> {
+    let (found, rest) = body.split_at_checked(word.len())?;
+    if word.len() > FRONT_LEN && !found.eq_ignore_ascii_case(word.as_bytes()) {
+        return None;
+    }
+    match rest {
+        [] => Some(rest),
+        [separator, text @ ..] if separator.is_ascii_whitespace() => Some(text),
+        _ => None,
+    }
 }
 
 #[cold]
@@ -235,7 +318,7 @@ fn take_message(
     reply: &mut ReplyWriter<'_>,
     work: &mut Work,
 ) -> Outcome {
-    work.spend(MESSAGE_COST);
+    work.spent += MESSAGE_COST;
     let (peer, message) = (context.peer, Escaped(body));
     context.log.line(context.now, Level::Info, format_args!("{peer} message: {message}"));
     reply.push(RECEIVED);
@@ -299,7 +382,7 @@ fn stats(
         return refuse(&RequestError::StatisticsForOthers, context, reply);
     }
     let Context { publisher, stats, system, now, .. } = context;
-    work.spend(cost_of_statistics(publisher, stats, detail));
+    work.spent += cost_of_statistics(publisher, stats, detail);
     reply.push(publisher.report(stats, *system, *now, detail).as_bytes());
     Outcome::Continue
 }

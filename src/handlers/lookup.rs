@@ -30,7 +30,7 @@ pub(super) fn respond(
     reply: &mut ReplyWriter<'_>,
     work: &mut Work,
 ) -> Outcome {
-    work.spend(COST + LOG_COST);
+    work.spent += COST + LOG_COST;
     let key = line.trim_ascii();
     let value = context.table.get(key);
     let verdict = if value.is_some() { "found" } else { "not found" };
@@ -53,7 +53,7 @@ pub(super) fn respond_exchange(
     reply: &mut ReplyWriter<'_>,
     work: &mut Work,
 ) -> Outcome {
-    work.spend(COST + LOG_COST);
+    work.spent += COST + LOG_COST;
     let address = line.trim_ascii();
     let (peer, details) = (context.peer, Escaped(address));
     context.log.line(context.now, Level::Info, format_args!("{peer} client details: {details}"));

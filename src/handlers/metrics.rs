@@ -91,7 +91,7 @@ pub(super) fn respond(
         }
         (method, b"/metrics") => {
             let Context { publisher, stats, system, now, .. } = context;
-            work.spend(framed::cost_of_statistics(publisher, stats, Detail::Metrics));
+            work.spent += framed::cost_of_statistics(publisher, stats, Detail::Metrics);
             let body = publisher.report(stats, *system, *now, Detail::Metrics).as_bytes();
             let then = asked.then;
             let answer = Answer { status: "200 OK", content_type: EXPOSITION, method, then };

@@ -16,7 +16,7 @@ mod tests;
 /// It is written as `IP:PORT`, `[IPv6]:PORT` or `[IPv6%INTERFACE]:PORT`, or as a [`UnixAddress`].
 /// The room `config` reads it, because only the system knows the number of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "client", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "client-library", derive(serde::Serialize, serde::Deserialize))]
 pub enum Address {
     /// A TCP port of an IP address.
     Inet(SocketAddr),
@@ -48,7 +48,7 @@ impl fmt::Display for Address {
 /// The address of a unix socket, unix(7): `unix:/PATH` for a file, or `unix:@NAME` for a name in
 /// the abstract namespace, which is no file and ends with the socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "client", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "client-library", derive(serde::Serialize, serde::Deserialize))]
 pub struct UnixAddress {
     /// An absolute path, or `@` and a name.
     text: String,
@@ -157,7 +157,7 @@ impl FromStr for UnixAddress {
 
 /// A local address to connect from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "client", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "client-library", derive(serde::Serialize, serde::Deserialize))]
 pub struct SourceAddress {
     /// The address.
     pub ip: IpAddr,

@@ -119,7 +119,7 @@ struct Accepted<S> {
 impl<N: Net> Server<N> {
     /// Lets clients in, within a turn's work for that.
     pub(super) fn accept(&mut self, now: Moment) {
-        let most = self.cx.work.spent() + work::SIDE_WORK;
+        let most = self.cx.work.spent + work::SIDE_WORK;
         for _ in 0..ATTEMPTS_PER_TURN {
             let active = self.sockets.len().saturating_sub(self.operators.open());
             match self.acceptor.attempt(&mut self.cx.net, active, now) {
@@ -141,7 +141,7 @@ impl<N: Net> Server<N> {
             if self.batch.is_full() {
                 self.send_batch();
             }
-            if self.cx.work.spent() >= most {
+            if self.cx.work.spent >= most {
                 break;
             }
         }
@@ -149,7 +149,7 @@ impl<N: Net> Server<N> {
     }
 
     fn admit(&mut self, accepted: Accepted<N::Stream>, now: Moment) {
-        self.cx.work.spend(work::ACCEPT);
+        self.cx.work.spent += work::ACCEPT;
         let admitted = match accepted.sender {
             Sender::Client => {
                 let admitted = self.cx.admission.admit(&accepted.peer, &self.cx.limits, now);

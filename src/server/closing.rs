@@ -1,7 +1,9 @@
 //! How connections end, and what has to be given back when they do.
 
 use super::Server;
-use super::connection::PeerStanding;
+use super::connection::{PeerStanding, ServerConnection};
+use super::context::ServerContext;
+use crate::conn::Action;
 use crate::io::clock::Moment;
 use crate::io::net::Net;
 use crate::io::socket_table::Socket;
@@ -10,6 +12,7 @@ use crate::server::close::CloseReason;
 use crate::trace::count_32;
 use crate::trace::event::Event;
 use log::Level;
+use std::io;
 
 /// How a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,5 +113,57 @@ impl<N: Net> Server<N> {
         self.memory.report(&mut self.cx.stats);
         self.cx.stats.places_memory = self.cx.net.memory_of_places(self.sockets.memory() as u64);
         self.cx.stats.addresses_memory = self.cx.admission.memory() as u64;
+    }
+}
+
+impl<N: Net> ServerContext<N> {
+    /// A call on the socket failed; `has_output` tells whether output is lost by that.
+    pub(super) fn fail(
+        &mut self,
+        endpoint: &mut ServerConnection,
+        error: &io::Error,
+        has_output: bool,
+    ) {
+        if N::CAN_ENCRYPT {
+            self.log_failure(endpoint, error);
+        }
+        let conn = &mut endpoint.conn;
+        let reason = conn.reason_or(CloseReason::from(error));
+        // A send that fails for want of memory, say, leaves the connection as it was: a close would
+        // send FIN behind half a reply. With nothing left to send, RST could destroy what the peer
+        // has not read.
+        if has_output || conn.has_unsent() {
+            conn.abandon(reason);
+        } else {
+            conn.fail(reason);
+        }
+    }
+
+    /// What remains to be done with the socket; FIN, if it is time for it, has been sent.
+    pub(super) fn next_action(
+        &mut self,
+        socket: &mut Socket<N::Stream, ServerConnection>,
+        token: Token,
+    ) -> Action {
+        let mut step = socket.endpoint.conn.next_step();
+        if N::CAN_ENCRYPT
+            && socket.endpoint.layer.is_encrypted()
+            && matches!(step, Action::SendFin | Action::Close(_))
+        {
+            step = self.say_goodbye(socket, step);
+            self.add_write_interest(socket, token);
+            if socket.endpoint.conn.has_failed() {
+                return socket.endpoint.conn.next_step();
+            }
+        }
+        if step == Action::SendFin {
+            if let Err(error) = self.net.send_fin(&mut socket.stream) {
+                self.fail(&mut socket.endpoint, &error, false);
+                return socket.endpoint.conn.next_step();
+            }
+            self.observe_fin();
+            socket.endpoint.conn.fin_sent(self.now);
+        }
+        step
     }
 }

@@ -2,11 +2,9 @@
 //! table.
 
 use super::admission::{Admission, Refusal};
-use super::connection::ServerConnection;
 use super::encrypted::HandshakeRate;
-use crate::conn::{ConnContext, Connection, Work};
+use crate::conn::Work;
 use crate::handlers::daytime::DateCache;
-use crate::handlers::{BoundService, Context};
 use crate::io::address::Peer;
 use crate::io::clock::Moment;
 use crate::io::net::Net;
@@ -65,46 +63,6 @@ impl<N: Net> ServerContext<N> {
         }
     }
 
-    /// Calls the engine of a connection. What it has to say is appended to `output`, where this
-    /// visit's output began at `out_start`.
-    #[inline]
-    pub(super) fn with_engine<T>(
-        &mut self,
-        connection: &mut ServerConnection,
-        output: &mut Vec<u8>,
-        out_start: usize,
-        call: impl FnOnce(&mut Connection, &mut ConnContext<'_, BoundService<'_>>) -> T,
-    ) -> T {
-        let before = output.len();
-        let ServerConnection { conn, peer, service, .. } = connection;
-        self.work.grant(Work::VISIT);
-        let context = Context {
-            now: self.now,
-            peer: *peer,
-            options: service.options,
-            system: &self.net,
-            dates: &mut self.dates,
-            table: &self.table,
-            stats: &mut self.stats,
-            publisher: &mut self.publisher,
-            log: &mut self.log,
-        };
-        let mut turn = ConnContext {
-            now: self.now,
-            limits: &self.limits,
-            framing: service.framing(&self.limits),
-            handler: &mut BoundService { spec: service.spec(), context },
-            out_start,
-            out: &mut *output,
-            work: &mut self.work,
-        };
-        let outcome = call(conn, &mut turn);
-        self.observe_engine(connection, output.len() - before);
-        outcome
-    }
-}
-
-impl<N: Net> ServerContext<N> {
     /// Counts a client that is rejected, and tells of it.
     pub(super) fn count_refusal(&mut self, refusal: Refusal, peer: &Peer) {
         let stats = &mut self.stats;

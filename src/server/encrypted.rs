@@ -183,7 +183,7 @@ impl<N: Net> ServerContext<N> {
         if !endpoint.layer.is_handshaking() || !endpoint.conn.is_open() {
             return;
         }
-        self.work.spend(work::HANDSHAKE_STEP);
+        self.work.spent += work::HANDSHAKE_STEP;
         if handshake == TlsHandshake::UnderWay {
             return;
         }

@@ -176,7 +176,7 @@ impl<N: Net> Server<N> {
         number: usize,
     ) {
         let now = self.cx.now;
-        self.cx.work.spend(work::ACCEPT);
+        self.cx.work.spent += work::ACCEPT;
         if peer.ip().is_some_and(|address| !self.cx.limits.access.admit(address)) {
             self.cx.net.abort(stream);
             return self.cx.count_refusal(Refusal::Denied, &peer);

@@ -24,12 +24,12 @@ use super::Server;
 use super::connection::ServerConnection;
 use super::context::ServerContext;
 use super::work;
-use crate::conn::Action;
+use crate::conn::{Action, ConnContext, Connection, Work};
+use crate::handlers::{BoundService, Context};
 use crate::io::clock::Moment;
 use crate::io::net::{self, Net, ReadOutcome};
 use crate::io::socket_table::Socket;
 use crate::io::token::Token;
-use crate::server::close::CloseReason;
 use std::io;
 use std::ops::Range;
 
@@ -124,7 +124,7 @@ impl<N: Net> Server<N> {
         // When time is up, there will be no other turn for what has arrived.
         let most = if self.is_time_up() { work::LAST_TURN } else { work::TURN };
         self.sockets.begin_turn();
-        while self.sockets.has_ready_in_turn() && self.cx.work.spent() < most {
+        while self.sockets.has_ready_in_turn() && self.cx.work.spent < most {
             self.read_and_serve_batch(most / 2);
             self.send_batch();
         }
@@ -132,8 +132,8 @@ impl<N: Net> Server<N> {
 
     /// Phase one. The sockets with work left go first once `half` of the turn's work is done.
     fn read_and_serve_batch(&mut self, half: u32) {
-        while !self.batch.is_full() {
-            let is_half_spent = self.cx.work.spent() >= half;
+        while !self.batch.is_full() && self.sockets.has_ready_in_turn() {
+            let is_half_spent = self.cx.work.spent >= half;
             let Some(token) = self.sockets.next_ready(is_half_spent) else { break };
             self.visit(token, Cause::Ready);
             // Sending may free it.
@@ -147,7 +147,7 @@ impl<N: Net> Server<N> {
     pub(super) fn visit(&mut self, token: Token, cause: Cause) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         self.cx.observe_visit(token, cause, &socket.endpoint);
-        let (spent, memory) = (self.cx.work.spent(), self.cx.memory_of(socket));
+        let (spent, memory) = (self.cx.work.spent, self.cx.memory_of(socket));
         let start = self.batch.output.len();
         let reply = self.cx.exchange(socket, cause, &mut self.batch).unwrap_or_else(|error| {
             let has_output = self.batch.output.len() > start;
@@ -159,7 +159,7 @@ impl<N: Net> Server<N> {
         if holds != memory {
             self.memory.change(memory, holds);
         }
-        let work = self.cx.work.spent() - spent;
+        let work = self.cx.work.spent - spent;
         self.cx.observe_half(&reply, work);
         self.batch.visits.push(Visit { token, cause, reply, work });
     }
@@ -181,7 +181,7 @@ impl<N: Net> Server<N> {
         // A connection of the batch may have been shed since.
         let Some(socket) = self.sockets.get_mut(token) else { return };
         self.cx.observe_second_half(token);
-        let (spent, memory) = (self.cx.work.spent(), self.cx.memory_of(socket));
+        let (spent, memory) = (self.cx.work.spent, self.cx.memory_of(socket));
         self.cx.send(socket, self.batch.bytes(&visit.reply));
         let drains = self.phase.is_draining() && !socket.endpoint.service.is_for_operators();
         if drains || visit.cause == Cause::Expired {
@@ -200,7 +200,7 @@ impl<N: Net> Server<N> {
             Action::Stay | Action::SendFin => {
                 let is_idle = is_open && holds == (0, 0);
                 socket.endpoint.conn.recount(is_idle, &mut self.cx.stats.standings);
-                let work = visit.work + self.cx.work.spent() - spent;
+                let work = visit.work + self.cx.work.spent - spent;
                 self.sockets.reschedule(token, work::share(work), &self.cx.limits);
                 self.cx.observe_settled(token, &self.sockets, work);
                 if self.memory.is_exceeded() {
@@ -213,8 +213,8 @@ impl<N: Net> Server<N> {
     /// Does for connections what their deadlines ask for. Returns whether there may be more of
     /// them.
     pub(super) fn expire_deadlines(&mut self, now: Moment) -> bool {
-        let (most, mut looks) = (self.cx.work.spent() + work::SIDE_WORK, EXPIRIES_PER_TURN);
-        while self.cx.work.spent() < most {
+        let (most, mut looks) = (self.cx.work.spent + work::SIDE_WORK, EXPIRIES_PER_TURN);
+        while self.cx.work.spent < most {
             let before = looks;
             let expired = self.sockets.next_expired(now, &mut looks, &self.cx.limits);
             self.cx.observe_looks(before - looks, expired);
@@ -284,6 +284,44 @@ impl<N: Net> ServerContext<N> {
         Ok(Reply::InOutput(start..batch.output.len()))
     }
 
+    /// Calls the engine of a connection. What it has to say is appended to `output`, where this
+    /// visit's output began at `out_start`.
+    #[inline]
+    pub(super) fn with_engine<T>(
+        &mut self,
+        connection: &mut ServerConnection,
+        output: &mut Vec<u8>,
+        out_start: usize,
+        call: impl FnOnce(&mut Connection, &mut ConnContext<'_, BoundService<'_>>) -> T,
+    ) -> T {
+        let before = output.len();
+        let ServerConnection { conn, peer, service, .. } = connection;
+        self.work.granted = self.work.spent + Work::VISIT;
+        let context = Context {
+            now: self.now,
+            peer: *peer,
+            options: service.options,
+            system: &self.net,
+            dates: &mut self.dates,
+            table: &self.table,
+            stats: &mut self.stats,
+            publisher: &mut self.publisher,
+            log: &mut self.log,
+        };
+        let mut turn = ConnContext {
+            now: self.now,
+            limits: &self.limits,
+            framing: service.framing(&self.limits),
+            handler: &mut BoundService { spec: service.spec(), context },
+            out_start,
+            out: &mut *output,
+            work: &mut self.work,
+        };
+        let outcome = call(conn, &mut turn);
+        self.observe_engine(connection, output.len() - before);
+        outcome
+    }
+
     /// Reads once, in a visit whose output begins at `start`. Returns how many bytes, and where in
     /// the input the reply is if it was made there.
     fn read(
@@ -299,7 +337,7 @@ impl<N: Net> ServerContext<N> {
         match filled? {
             ReadOutcome::Bytes(count) => {
                 self.stats.bytes_in += count as u64;
-                self.work.spend(work::of_recv(count));
+                self.work.spent += work::of_recv(count);
                 let input = input.get_mut(..count).unwrap_or_default();
                 if endpoint.awaits_header() {
                     let in_place = self.take_header(stream, endpoint, input, output, start);
@@ -315,7 +353,7 @@ impl<N: Net> ServerContext<N> {
                 Ok((count, in_place))
             }
             ReadOutcome::Eof => {
-                self.work.spend(work::of_recv(0));
+                self.work.spent += work::of_recv(0);
                 if N::CAN_ENCRYPT && endpoint.layer.is_encrypted() {
                     self.after_encrypted_read(stream, endpoint, output, start);
                 }
@@ -327,7 +365,7 @@ impl<N: Net> ServerContext<N> {
                 Ok((0, None))
             }
             ReadOutcome::Nothing => {
-                self.work.spend(work::of_recv(0));
+                self.work.spent += work::of_recv(0);
                 if N::CAN_ENCRYPT && endpoint.layer.is_encrypted() {
                     self.after_encrypted_read(stream, endpoint, output, start);
                 }
@@ -348,7 +386,7 @@ impl<N: Net> ServerContext<N> {
         self.observe_send(&taken, *ready, left);
         match taken {
             Ok(taken) => {
-                self.work.spend(work::of_send(taken));
+                self.work.spent += work::of_send(taken);
                 if taken > 0 {
                     self.stats.bytes_out += taken as u64;
                     endpoint.conn.output_taken(self.now);
@@ -358,58 +396,8 @@ impl<N: Net> ServerContext<N> {
         }
     }
 
-    /// A call on the socket failed; `has_output` tells whether output is lost by that.
-    pub(super) fn fail(
-        &mut self,
-        endpoint: &mut ServerConnection,
-        error: &io::Error,
-        has_output: bool,
-    ) {
-        if N::CAN_ENCRYPT {
-            self.log_failure(endpoint, error);
-        }
-        let conn = &mut endpoint.conn;
-        let reason = conn.reason_or(CloseReason::from(error));
-        // A send that fails for want of memory, say, leaves the connection as it was: a close would
-        // send FIN behind half a reply. With nothing left to send, RST could destroy what the peer
-        // has not read.
-        if has_output || conn.has_unsent() {
-            conn.abandon(reason);
-        } else {
-            conn.fail(reason);
-        }
-    }
-
-    /// What remains to be done with the socket; FIN, if it is time for it, has been sent.
-    fn next_action(
-        &mut self,
-        socket: &mut Socket<N::Stream, ServerConnection>,
-        token: Token,
-    ) -> Action {
-        let mut step = socket.endpoint.conn.next_step();
-        if N::CAN_ENCRYPT
-            && socket.endpoint.layer.is_encrypted()
-            && matches!(step, Action::SendFin | Action::Close(_))
-        {
-            step = self.say_goodbye(socket, step);
-            self.add_write_interest(socket, token);
-            if socket.endpoint.conn.has_failed() {
-                return socket.endpoint.conn.next_step();
-            }
-        }
-        if step == Action::SendFin {
-            if let Err(error) = self.net.send_fin(&mut socket.stream) {
-                self.fail(&mut socket.endpoint, &error, false);
-                return socket.endpoint.conn.next_step();
-            }
-            self.observe_fin();
-            socket.endpoint.conn.fin_sent(self.now);
-        }
-        step
-    }
-
     /// Has the kernel tell when the peer takes output again, if it has ceased to. Most never do.
-    fn add_write_interest(
+    pub(super) fn add_write_interest(
         &mut self,
         socket: &mut Socket<N::Stream, ServerConnection>,
         token: Token,

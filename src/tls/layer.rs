@@ -16,7 +16,7 @@ const NO_TIME: Moment = Moment::START;
 pub(super) struct Layer {
     pub(super) session: Session,
     /// Whether a client has sent its first message.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "client-library")]
     pub(super) has_begun: bool,
     /// Ciphertext that the kernel has not taken.
     pub(super) unsent: ByteQueue,
@@ -79,7 +79,7 @@ impl Layer {
     pub(super) fn new(session: Session) -> Layer {
         Layer {
             session,
-            #[cfg(feature = "client")]
+            #[cfg(feature = "client-library")]
             has_begun: false,
             unsent: ByteQueue::default(),
             sealed: 0,

@@ -32,7 +32,7 @@ pub struct Secured<N> {
     pub(super) input: Box<[u8]>,
     /// What is to be sent, likewise.
     pub(super) cipher: Vec<u8>,
-    #[cfg(feature = "client")]
+    #[cfg(feature = "client-library")]
     pub(super) handshakes: super::client::HandshakeCounts,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Role {
     /// A server's: listeners say which streams are encrypted. Without identities none can be.
     Server(Option<Identities>),
     /// A client's. Its streams are encrypted, or none are.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "client-library")]
     Client(Option<super::client::ClientTls>),
 }
 
@@ -63,7 +63,7 @@ impl<N> Secured<N> {
             Role::Server(identities) => {
                 identities.as_ref().map(Identities::clock).unwrap_or_default()
             }
-            #[cfg(feature = "client")]
+            #[cfg(feature = "client-library")]
             Role::Client(tls) => tls.as_ref().map(|tls| Arc::clone(&tls.clock)).unwrap_or_default(),
         };
         Secured {
@@ -72,7 +72,7 @@ impl<N> Secured<N> {
             clock,
             input: vec![0; INPUT].into_boxed_slice(),
             cipher: Vec::new(),
-            #[cfg(feature = "client")]
+            #[cfg(feature = "client-library")]
             handshakes: Default::default(),
         }
     }

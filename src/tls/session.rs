@@ -5,7 +5,7 @@
 use crate::io::buffer::ByteQueue;
 use crate::io::clock::Moment;
 use crate::io::net::{TlsError, TlsFailure, TlsHandshake};
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
@@ -33,7 +33,7 @@ pub(super) struct Session {
 
 enum Side {
     Server(UnbufferedServerConnection),
-    #[cfg(feature = "client")]
+    #[cfg(feature = "client-library")]
     Client(UnbufferedClientConnection),
 }
 
@@ -86,7 +86,7 @@ impl Session {
         Session::of(Side::Server(connection))
     }
 
-    #[cfg(feature = "client")]
+    #[cfg(feature = "client-library")]
     pub(super) fn of_client(connection: UnbufferedClientConnection) -> Session {
         Session::of(Side::Client(connection))
     }
@@ -99,7 +99,7 @@ impl Session {
     fn common(&self) -> &CommonState {
         match &self.side {
             Side::Server(connection) => connection,
-            #[cfg(feature = "client")]
+            #[cfg(feature = "client-library")]
             Side::Client(connection) => connection,
         }
     }
@@ -170,7 +170,7 @@ impl Session {
     }
 
     /// Appends what rustls has to send to `out`: the first message of a client.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "client-library")]
     pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
         self.write(Wish::Nothing, out);
     }
@@ -242,7 +242,7 @@ impl Side {
             Side::Server(connection) => {
                 step(connection.process_tls_records(incoming), wish, reader, out, is_closed)
             }
-            #[cfg(feature = "client")]
+            #[cfg(feature = "client-library")]
             Side::Client(connection) => {
                 step(connection.process_tls_records(incoming), wish, reader, out, is_closed)
             }
@@ -252,7 +252,7 @@ impl Side {
     fn wants_write(&self) -> bool {
         match self {
             Side::Server(connection) => connection.wants_write(),
-            #[cfg(feature = "client")]
+            #[cfg(feature = "client-library")]
             Side::Client(connection) => connection.wants_write(),
         }
     }

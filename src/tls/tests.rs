@@ -2,7 +2,7 @@ mod authority;
 mod identity;
 mod pem;
 mod random;
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 mod secured;
 mod session;
 mod tickets;

@@ -306,18 +306,18 @@ impl Line<'_> {
 const BROKEN: &str = ", FIN, error or urgent data";
 
 /// What an event tells, in words.
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 pub(super) fn readiness(bits: Readiness) -> String {
     text(|words| words.bits(bits))
 }
 
 /// Who a client is, in words.
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 pub(super) fn peer(peer: TracedPeer) -> String {
     text(|words| words.peer(peer))
 }
 
-#[cfg(feature = "client")]
+#[cfg(feature = "client-library")]
 fn text(write: impl FnOnce(Line<'_>) -> Line<'_>) -> String {
     let mut room = [0; LONGEST];
     let used = LONGEST - write(Line::new(&mut room)).left();

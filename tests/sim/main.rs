@@ -5,7 +5,7 @@ mod addresses;
 mod admission_reference;
 mod captured;
 mod close_reason_oracle;
-#[cfg(all(feature = "tls", feature = "client"))]
+#[cfg(all(feature = "tls", feature = "client-library"))]
 mod encrypted;
 mod ending;
 mod exhaustive;
@@ -13,14 +13,14 @@ mod field_incidents;
 mod heap;
 mod hostile_servers;
 #[cfg_attr(
-    not(all(feature = "tls", feature = "client")),
+    not(all(feature = "tls", feature = "client-library")),
     allow(dead_code, reason = "only encrypted worlds have layers")
 )]
 mod layers;
 mod log_tap;
 mod memory_oracle;
 mod model;
-#[cfg(not(all(feature = "tls", feature = "client")))]
+#[cfg(not(all(feature = "tls", feature = "client-library")))]
 mod nets;
 mod oracle;
 mod peers;
@@ -33,5 +33,5 @@ mod watch;
 mod wire;
 mod world;
 
-#[cfg(all(feature = "tls", feature = "client"))]
+#[cfg(all(feature = "tls", feature = "client-library"))]
 use encrypted::nets;

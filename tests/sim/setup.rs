@@ -1,7 +1,7 @@
 //! What a seed makes of a world: its knobs, its limits, its peers and what they will say.
 
 use crate::addresses::{ClientAddress, ClientAddresses};
-#[cfg(all(feature = "tls", feature = "client"))]
+#[cfg(all(feature = "tls", feature = "client-library"))]
 use crate::layers::TlsManner;
 use crate::model::Kind;
 use crate::peers::{Ending, MINUTE, Plan, Reading, Writing};
@@ -83,7 +83,7 @@ impl Setup {
         }
     }
 
-    #[cfg(all(feature = "tls", feature = "client"))]
+    #[cfg(all(feature = "tls", feature = "client-library"))]
     /// The same world, with TLS. How each peer speaks it, the seed tells.
     pub(crate) fn encrypted(mut self) -> Setup {
         let prng = &mut Prng::new(readyd::testkit::prng::mix(self.seed ^ 0x715));

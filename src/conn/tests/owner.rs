@@ -88,7 +88,7 @@ impl Handler for Commands {
             b"PRODUCE" => return Outcome::Produce,
             b"QUIET" => {}
             b"WORK" => {
-                work.spend(WORK);
+                work.spent += WORK;
                 self.push(b"done", reply);
             }
             _ => self.push(b"received", reply),

@@ -46,7 +46,7 @@ pub(super) const HOPS: [(Kind, &[(File, &str)]); 24] = [
     (Kind::Refused, &[(ACCEPT, "admit"), (ACCEPT, "reject")]),
     (Kind::ProxyHeader, &[(PROXIED, "take_header"), (PROXIED, "introduce")]),
     (Kind::Shed, &[(CLOSING, "shed")]),
-    (Kind::FinSent, &[(TURN, "next_action"), (STATE, "fin_sent")]),
+    (Kind::FinSent, &[(CLOSING, "next_action"), (STATE, "fin_sent")]),
     (Kind::Closed, &[(STATE, "action"), (CLOSING, "close_as")]),
     (Kind::TableReplaced, &[(REPLACING, "replace_table")]),
     (Kind::TableKept, &[(REPLACING, "keep_table")]),
