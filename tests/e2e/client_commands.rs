@@ -89,8 +89,11 @@ fn whoami() {
     for (service, command) in [("framed", &["whoami"][..]), ("greeting", &["whoami", "--plain"])] {
         let ended = ask(server.address(service), command);
         let before = server.statistics().get("connections_accepted") - 1;
-        let connected = server.log().containing(" connected (");
-        let port = port_in(&connected[before as usize]).to_owned();
+        let is_it = |line: &&String| line.contains(" connected (");
+        let line = server.log().wait("the client in the log", |lines| {
+            lines.iter().filter(is_it).nth(before as usize).cloned()
+        });
+        let port = port_in(&line).to_owned();
         let greeting = format!("Hello! You are connected to ('127.0.0.1', {port})\n");
         assert_eq!(ended, Ended::well(greeting));
     }

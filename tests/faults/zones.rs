@@ -9,6 +9,9 @@ use std::path::Path;
 /// The formats in the order of the listeners.
 const FORMATS: [&str; 5] = ["ctime", "dmy", "rfc3339", "rfc2822", "unix"];
 
+/// A line that says that an offset cannot be written.
+const WARNING: &str = "which RFC 3339 and RFC 2822 cannot write";
+
 /// A server in a time zone, whose wall clock shows what the test says.
 struct Zoned {
     server: Server,
@@ -51,9 +54,9 @@ impl Zoned {
         std::array::from_fn(|format| self.told(format))
     }
 
-    /// Lines that say that an offset cannot be written.
+    /// The lines so far that say that an offset cannot be written.
     fn warnings(&self) -> Vec<String> {
-        self.server.log().containing("which RFC 3339 and RFC 2822 cannot write")
+        self.server.log().containing(WARNING)
     }
 }
 
@@ -109,6 +112,7 @@ fn field_server_10_an_offset_that_cannot_be_written_becomes_utc_and_is_logged_on
         assert_eq!(texts[0], ctime, "{tz}");
         assert_eq!(texts[2], "2021-05-07T18:36:52Z", "{tz}");
         assert_eq!(texts[3], "Fri, 07 May 2021 18:36:52 +0000", "{tz}");
+        zoned.server.wait_for_log(WARNING);
         let warnings = zoned.warnings();
         assert_eq!(warnings.len(), 1, "{tz}: {warnings:?}");
         assert!(warnings[0].contains(&format!("is {shown} from UTC")), "{tz}: {warnings:?}");
