@@ -14,8 +14,8 @@
 /// they are copied twice, and send(2) has them delivered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
-    /// Units that were spent in this turn: some ten thousands at most, for a turn ends once it has
-    /// done its work.
+    /// Units that were spent in this turn. A turn ends once it has done its work, so this stays far
+    /// below the end of the type.
     pub spent: u32,
     /// No request is served once so much is spent.
     pub granted: u32,
